@@ -1,0 +1,69 @@
+/*
+ * Every maximum of Sealpost, in one place. All are finite. What a client must know of them is
+ * announced in the WELCOME message; what an administrator may change is a default here and a key of the
+ * configuration.
+ */
+#ifndef SP_BASE_LIMITS_H
+#define SP_BASE_LIMITS_H
+
+/* Names and text, in bytes without a terminating NUL. */
+#define LIMIT_USERNAME_BYTES 32
+#define LIMIT_TEAM_BYTES 32
+#define LIMIT_LOG_NAME_BYTES 64   /* a room's or a box's name */
+#define LIMIT_FILE_NAME_BYTES 255 /* what common file systems hold */
+#define LIMIT_LABEL_BYTES 64      /* a device's label */
+#define LIMIT_TOPIC_BYTES 512
+#define LIMIT_TEXT_BYTES 16384 /* one chat message */
+#define LIMIT_HOST_BYTES 253
+
+/* Identifiers and digests, in bytes. */
+#define ID_BYTES 16
+#define DIGEST_BYTES 32
+#define SALT_BYTES 32
+#define SERIAL_BYTES 20 /* RFC 5280, 4.1.2.2 */
+
+/* Wire. */
+#define LIMIT_MESSAGE_BYTES 2048 /* the protobuf part of a frame */
+#define LIMIT_RAW_BYTES 32768    /* the raw part of a frame */
+#define FRAME_HEADER_BYTES 8
+#define LIMIT_FRAME_BYTES (FRAME_HEADER_BYTES + LIMIT_MESSAGE_BYTES + LIMIT_RAW_BYTES)
+#define LIMIT_EVENT_BODY_BYTES (LIMIT_TEXT_BYTES + 1024)
+#define LIMIT_PAGE_ROWS 100 /* rows of one list answer */
+#define DEFAULT_PORT 7643
+
+/* Sessions. */
+#define LIMIT_SESSIONS 16384           /* default of max_sessions */
+#define LIMIT_UNAUTHENTICATED 1024     /* connections that are not logged in yet, in all */
+#define LIMIT_FOLLOWS_PER_SESSION 1024 /* logs that one session reads along */
+#define LIMIT_COMMANDS_PER_SESSION 64  /* commands of one session that wait for their answer */
+#define HANDSHAKE_TIMEOUT_MS 10000
+#define PING_AFTER_IDLE_MS 30000
+#define IDLE_TIMEOUT_MS 90000
+#define STALLED_WRITE_TIMEOUT_MS 60000
+#define DRAIN_TIMEOUT_MS 10000
+
+/* The domain. */
+#define LIMIT_WAITING_COMMANDS 8192          /* commands in its queue */
+#define LIMIT_COMMANDS_PER_COMMIT 4096       /* of one group commit */
+#define LIMIT_LOGS 4194304                   /* rooms, boxes and their parts, in all */
+#define LIMIT_SEQUENCE ((1ULL << 40) - 1)    /* events in one log */
+#define LIMIT_TAIL_BYTES (64 * 1024 * 1024L) /* encoded events kept in memory, in all */
+
+/* Files. */
+#define LIMIT_INLINE_FILE_BYTES 16384           /* up to this a file's bytes live in SQLite */
+#define LIMIT_FILE_BYTES (1LL << 40)            /* default of max_file_bytes: 1 TiB */
+#define LIMIT_TRANSFERS_PER_SESSION 8           /* uploads and downloads under way */
+#define TRANSFER_WINDOW_BYTES (1024 * 1024L)    /* credit of one transfer */
+#define TRANSFER_POOL_BYTES (64 * 1024 * 1024L) /* credit of all uploads of a server */
+#define DISK_RESERVE_BYTES (256 * 1024 * 1024L) /* never given to uploads */
+#define RESERVE_STEP_BYTES (64 * 1024 * 1024L)  /* for uploads of unknown size */
+
+/* Configuration and certificates. */
+#define LIMIT_CONFIG_LINE_BYTES 4096
+#define LIMIT_CONFIG_FILE_BYTES (1024 * 1024L)
+#define LIMIT_PEM_FILE_BYTES (1024 * 1024L)
+#define LIMIT_CRL_FILE_BYTES (64 * 1024 * 1024L)
+#define LIMIT_CERT_CHAIN_BYTES 32768 /* of a peer, in the handshake */
+#define LIMIT_CHAIN_DEPTH 2          /* issuing CAs between a leaf and a root */
+
+#endif
