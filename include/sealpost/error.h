@@ -2,10 +2,11 @@
  * The one error namespace of Sealpost: every function that can fail returns one of these, the wire
  * carries the same numbers, and the exit codes of the commands follow from them.
  *
- * Results of OpenSSL, SQLite and errno are translated into these where they occur, and go no further.
+ * Results of OpenSSL, SQLite and errno are translated into these where they occur, and go no
+ * further.
  *
- * Numbers are stable: they are part of the protocol (docs/PROTOCOL.md, "Errors"). Add at the end of a
- * class, never renumber, never reuse.
+ * Numbers are stable: they are part of the protocol (docs/PROTOCOL.md, "Errors"). Add at the end of
+ * a class, never renumber, never reuse.
  */
 #ifndef SEALPOST_ERROR_H
 #define SEALPOST_ERROR_H

@@ -1,4 +1,5 @@
-/* Small things that every part uses: fixed-size values, checks, hexadecimal. Nothing here allocates. */
+/* Small things that every part uses: fixed-size values, checks, hexadecimal. Nothing here
+ * allocates. */
 #ifndef SP_BASE_BASE_H
 #define SP_BASE_BASE_H
 
@@ -14,7 +15,7 @@
 /* The struct of which PTR is the member MEMBER. */
 #define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define PRINTF_LIKE(format_at, first) __attribute__((__format__(__printf__, format_at, first)))
 
 /* A random identifier of a log, a device, a request or a file. */
 struct id {

@@ -1,6 +1,6 @@
 /*
- * Bounded reading and writing of bytes, big-endian, with a sticky error: after the first overrun every
- * further call does nothing, and one check at the end is enough.
+ * Bounded reading and writing of bytes, big-endian, with a sticky error: after the first overrun
+ * every further call does nothing, and one check at the end is enough.
  */
 #ifndef SP_BASE_BYTES_H
 #define SP_BASE_BYTES_H

@@ -29,7 +29,8 @@ void clock_settable_init(struct clock_settable *settable, int64_t wall_ms);
 void clock_settable_advance(struct clock_settable *settable, int64_t ms);
 
 #define RFC3339_BYTES 32
-/* "2026-11-22T16:37:54.123Z" for WALL_MS into OUT (RFC 3339, UTC). Years outside 0..9999 are clamped. */
+/* "2026-11-22T16:37:54.123Z" for WALL_MS into OUT (RFC 3339, UTC). Years outside 0..9999 are
+ * clamped. */
 void clock_format_rfc3339(int64_t wall_ms, char out[RFC3339_BYTES]);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * "key = value" files: '#' starts a comment at the start of a line or after white space, keys are
- * [a-z0-9_]+, values are trimmed and may be empty. An unknown or repeated key, a line without '=', a line
- * that is too long, a NUL: each is an error that names file and line.
+ * [a-z0-9_]+, values are trimmed and may be empty. An unknown or repeated key, a line without '=',
+ * a line that is too long, a NUL: each is an error that names file and line.
  *
  * The parser knows no keys: it hands each pair to a callback. No allocation.
  */
@@ -17,8 +17,9 @@ struct config_pair {
 };
 
 /*
- * Returns SP_OK, or an error with a sentence about the value written to REASON ("is not a number"), which is
- * then reported with file, line and key. A key that is not known: SP_ENOTFOUND. Seen before: SP_EEXISTS.
+ * Returns SP_OK, or an error with a sentence about the value written to REASON ("is not a number"),
+ * which is then reported with file, line and key. A key that is not known: SP_ENOTFOUND. Seen
+ * before: SP_EEXISTS.
  */
 typedef enum sp_error (*config_pair_fn)(void *context, const struct config_pair *pair, char *reason,
                                         size_t capacity);
@@ -31,13 +32,15 @@ SP_CHECK enum sp_error config_parse(const char *name, const char *text, size_t s
                                     config_pair_fn pair_fn, void *context, char *message,
                                     size_t capacity);
 
-/* Values. SP_EINVALID otherwise. Numbers are decimal; sizes may end in K, M, G, T (powers of 1,024). */
+/* Values. SP_EINVALID otherwise. Numbers are decimal; sizes may end in K, M, G, T (powers of
+ * 1,024). */
 SP_CHECK enum sp_error config_parse_u64(const char *value, uint64_t minimum, uint64_t maximum,
                                         uint64_t *out);
 SP_CHECK enum sp_error config_parse_size(const char *value, uint64_t minimum, uint64_t maximum,
                                          uint64_t *out);
 SP_CHECK enum sp_error config_parse_bool(const char *value, bool *out); /* yes, no, true, false */
-/* "HOST:PORT", "HOST", "[V6]:PORT"; HOST gets LIMIT_HOST_BYTES+1 bytes; PORT is DEFAULT_PORT if absent. */
+/* "HOST:PORT", "HOST", "[V6]:PORT"; HOST gets LIMIT_HOST_BYTES+1 bytes; PORT is DEFAULT_PORT if
+ * absent. */
 SP_CHECK enum sp_error config_parse_host_port(const char *value, char *host, uint16_t *port);
 
 #endif

@@ -1,21 +1,23 @@
-/* Small files read whole, and the rules for files that hold a private key. Blocks; never on the poll thread. */
+/* Small files read whole, and the rules for files that hold a private key. Blocks; never on the
+ * poll thread. */
 #ifndef SP_BASE_FILE_H
 #define SP_BASE_FILE_H
 
 #include "base/base.h"
 
 /*
- * Reads the regular file PATH, at most MAXIMUM bytes. *OUT is the caller's, to be freed with free(); one NUL
- * follows the content and is not counted. On error a sentence without the path in REASON.
- * SP_ENOTFOUND, SP_ETOOLARGE, SP_EFILE, SP_ENOMEM.
+ * Reads the regular file PATH, at most MAXIMUM bytes. *OUT is the caller's, to be freed with
+ * free(); one NUL follows the content and is not counted. On error a sentence without the path in
+ * REASON. SP_ENOTFOUND, SP_ETOOLARGE, SP_EFILE, SP_ENOMEM.
  */
 SP_CHECK enum sp_error file_read(const char *path, size_t maximum, char **out, size_t *out_size,
                                  char *reason, size_t capacity);
 
 /*
- * Opens a private key file: a regular file, owned by the caller's user or root, with no group or other bits,
- * not reached through a symbolic link. *OUT_FD is the caller's. On error SP_EKEY or SP_ENOTFOUND, and
- * a sentence in REASON that says what to do ("is readable by others; run: chmod 600 FILE").
+ * Opens a private key file: a regular file, owned by the caller's user or root, with no group or
+ * other bits, not reached through a symbolic link. *OUT_FD is the caller's. On error SP_EKEY or
+ * SP_ENOTFOUND, and a sentence in REASON that says what to do ("is readable by others; run: chmod
+ * 600 FILE").
  */
 SP_CHECK enum sp_error file_open_private(const char *path, int *out_fd, char *reason,
                                          size_t capacity);

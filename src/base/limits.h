@@ -1,7 +1,7 @@
 /*
  * Every maximum of Sealpost, in one place. All are finite. What a client must know of them is
- * announced in the WELCOME message; what an administrator may change is a default here and a key of the
- * configuration.
+ * announced in the WELCOME message; what an administrator may change is a default here and a key of
+ * the configuration.
  */
 #ifndef SP_BASE_LIMITS_H
 #define SP_BASE_LIMITS_H

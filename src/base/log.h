@@ -1,11 +1,11 @@
 /*
- * The log of the server: one line an event, "event=login session=3 reason=…", to standard error, where
- * the journal takes it.
+ * The log of the server: one line an event, "event=login session=3 reason=…", to standard error,
+ * where the journal takes it.
  *
- * Any thread may log; it formats the line and puts it into a ring. A thread of the log's own writes, so
- * that no caller ever waits for a pipe. When the ring is full, lines are dropped and counted, and the
- * count is logged. Never log keys, message text or file contents; log a certificate by serial and
- * fingerprint.
+ * Any thread may log; it formats the line and puts it into a ring. A thread of the log's own
+ * writes, so that no caller ever waits for a pipe. When the ring is full, lines are dropped and
+ * counted, and the count is logged. Never log keys, message text or file contents; log a
+ * certificate by serial and fingerprint.
  */
 #ifndef SP_BASE_LOG_H
 #define SP_BASE_LOG_H
@@ -32,8 +32,8 @@ void log_free(struct log *log);
 void log_line(struct log *log, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /*
- * VALUE as it may stand in a line: quoted if it has spaces, control bytes and quotes as \xHH, cut at
- * CAPACITY - 1 bytes. Returns OUT.
+ * VALUE as it may stand in a line: quoted if it has spaces, control bytes and quotes as \xHH, cut
+ * at CAPACITY - 1 bytes. Returns OUT.
  */
 const char *log_value(const char *value, size_t size, char *out, size_t capacity);
 

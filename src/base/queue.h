@@ -1,5 +1,6 @@
 /*
- * What threads hand to each other: a bounded queue of intrusive items, and a wake-up for a poll loop.
+ * What threads hand to each other: a bounded queue of intrusive items, and a wake-up for a poll
+ * loop.
  */
 #ifndef SP_BASE_QUEUE_H
 #define SP_BASE_QUEUE_H
@@ -27,7 +28,8 @@ SP_CHECK enum sp_error queue_init(struct queue *queue, size_t maximum);
 void queue_deinit(struct queue *queue); /* must be empty: the items are their owners' */
 /* SP_EBUSY when full, SP_ESHUTDOWN when closed; the item then stays the caller's. */
 SP_CHECK enum sp_error queue_push(struct queue *queue, struct queue_item *item);
-/* All items, up to MAXIMUM (0: all), as a list in order; NULL when there are none. Does not wait. */
+/* All items, up to MAXIMUM (0: all), as a list in order; NULL when there are none. Does not wait.
+ */
 struct queue_item *queue_take(struct queue *queue, size_t maximum);
 /* The same, but waits until there is one; NULL only when the queue is closed and empty. */
 struct queue_item *queue_wait(struct queue *queue, size_t maximum);
@@ -36,8 +38,8 @@ void queue_close(struct queue *queue);
 size_t queue_count(struct queue *queue);
 
 /*
- * A wake-up for poll(2): any number of wake_up() calls between two wake_clear() calls cost one write. The owner
- * clears it first and then looks at what it was woken for.
+ * A wake-up for poll(2): any number of wake_up() calls between two wake_clear() calls cost one
+ * write. The owner clears it first and then looks at what it was woken for.
  */
 struct wake {
     int read_fd;

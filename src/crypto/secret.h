@@ -1,6 +1,6 @@
 /*
- * Secrets and randomness, by libsodium: guarded memory (guard pages, a canary, mlock, out of core dumps, wiped when
- * freed), comparison in constant time, random ids.
+ * Secrets and randomness, by libsodium: guarded memory (guard pages, a canary, mlock, out of core
+ * dumps, wiped when freed), comparison in constant time, random ids.
  */
 #ifndef SP_CRYPTO_SECRET_H
 #define SP_CRYPTO_SECRET_H
@@ -21,7 +21,8 @@ SP_CHECK enum sp_error secret_new(size_t size, struct secret **out);
 /* Wipes and frees. NULL is allowed. */
 void secret_free(struct secret *secret);
 
-/* Reads the private key file PATH under the rules of file_open_private() straight into guarded memory. */
+/* Reads the private key file PATH under the rules of file_open_private() straight into guarded
+ * memory. */
 SP_CHECK enum sp_error secret_read_key_file(const char *path, struct secret **out, char *reason,
                                             size_t capacity);
 

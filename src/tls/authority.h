@@ -1,7 +1,8 @@
 /*
- * The authority: everything that decides whether a peer is let in, loaded and checked as one: TLS context, own certificate
- * and key, trusted root and issuing CAs, revocation table. Immutable. A reload builds a new one and swaps it in; connections
- * keep the one they were made from. Reference-counted (atomic).
+ * The authority: everything that decides whether a peer is let in, loaded and checked as one: TLS
+ * context, own certificate and key, trusted root and issuing CAs, revocation table. Immutable. A
+ * reload builds a new one and swaps it in; connections keep the one they were made from.
+ * Reference-counted (atomic).
  */
 #ifndef SP_TLS_AUTHORITY_H
 #define SP_TLS_AUTHORITY_H
@@ -27,9 +28,10 @@ struct authority_server_config {
 };
 
 /*
- * Loads and checks all: the key fits the certificate, the certificate chains to the root, is serverAuth and valid now; the lists are
- * signed by their issuers. Blocks. On error one sentence in REASON that names the file, what is wrong and what to do.
- * SP_ECERT, SP_EKEY, SP_EEXPIRED, SP_ENOTFOUND, SP_ENOCRL (no list for an issuing CA), SP_ENOMEM.
+ * Loads and checks all: the key fits the certificate, the certificate chains to the root, is
+ * serverAuth and valid now; the lists are signed by their issuers. Blocks. On error one sentence in
+ * REASON that names the file, what is wrong and what to do. SP_ECERT, SP_EKEY, SP_EEXPIRED,
+ * SP_ENOTFOUND, SP_ENOCRL (no list for an issuing CA), SP_ENOMEM.
  */
 SP_CHECK enum sp_error authority_new_server(const struct authority_server_config *config,
                                             struct authority **out, char *reason, size_t capacity);
@@ -41,7 +43,8 @@ struct authority_client_config {
     const struct clock *clock;
 };
 
-/* Errors as above; SP_EEXPIRED also for the device's own certificate, which is looked at before any connection. */
+/* Errors as above; SP_EEXPIRED also for the device's own certificate, which is looked at before any
+ * connection. */
 SP_CHECK enum sp_error authority_new_client(const struct authority_client_config *config,
                                             struct authority **out, char *reason, size_t capacity);
 
@@ -52,8 +55,8 @@ void authority_unref(struct authority *authority); /* NULL is allowed */
 const struct certificate_info *authority_own(const struct authority *authority);
 
 /*
- * Judges a certificate again that was let in before: SP_OK, SP_EREVOKED, SP_EEXPIRED, SP_ENOCRL, or SP_EUNTRUSTED when its issuer is
- * no longer among the CAs. Memory only; cheap.
+ * Judges a certificate again that was let in before: SP_OK, SP_EREVOKED, SP_EEXPIRED, SP_ENOCRL, or
+ * SP_EUNTRUSTED when its issuer is no longer among the CAs. Memory only; cheap.
  */
 SP_CHECK enum sp_error authority_judge(const struct authority *authority,
                                        const struct certificate_info *info, int64_t wall_ms);

@@ -1,7 +1,7 @@
 /*
- * Who a certificate says it is. Exactly one SAN URI "sealpost://TEAM/USERNAME" counts; a subject's CN is never read.
- * Names are read with their length: a NUL inside is a refusal. Also the profile of a member's certificate, which
- * OpenSSL's purpose check is too lenient about.
+ * Who a certificate says it is. Exactly one SAN URI "sealpost://TEAM/USERNAME" counts; a subject's
+ * CN is never read. Names are read with their length: a NUL inside is a refusal. Also the profile
+ * of a member's certificate, which OpenSSL's purpose check is too lenient about.
  *
  * OpenSSL's X509 appears here as an incomplete type, so that no header of ours includes OpenSSL.
  */
@@ -24,28 +24,29 @@ struct certificate_info {
     int64_t not_after_ms;
 };
 
-/* Fills in everything but team and username. SP_EPROFILE for a serial of more than 20 bytes, SP_EINTERNAL. */
+/* Fills in everything but team and username. SP_EPROFILE for a serial of more than 20 bytes,
+ * SP_EINTERNAL. */
 SP_CHECK enum sp_error certificate_describe(const struct x509_st *certificate,
                                             struct certificate_info *info);
 
 /*
- * Parses "sealpost://TEAM/USERNAME" of SIZE bytes, exactly (no port, no query, no trailing slash, no escapes).
- * SP_EIDENTITY. TEAM and USERNAME get LIMIT_…_BYTES + 1 bytes. Pure; fuzzed.
+ * Parses "sealpost://TEAM/USERNAME" of SIZE bytes, exactly (no port, no query, no trailing slash,
+ * no escapes). SP_EIDENTITY. TEAM and USERNAME get LIMIT_…_BYTES + 1 bytes. Pure; fuzzed.
  */
 SP_CHECK enum sp_error identity_parse_uri(const uint8_t *uri, size_t size, char *team,
                                           char *username);
 
 /*
- * The identity of CERTIFICATE into INFO. SP_EIDENTITY if there is none, more than one SAN URI, any other kind of SAN that
- * could name somebody (DNS, e-mail, address), or a team other than TEAM.
+ * The identity of CERTIFICATE into INFO. SP_EIDENTITY if there is none, more than one SAN URI, any
+ * other kind of SAN that could name somebody (DNS, e-mail, address), or a team other than TEAM.
  */
 SP_CHECK enum sp_error certificate_identity(const struct x509_st *certificate, const char *team,
                                             struct certificate_info *info);
 
 /*
- * The profile of a member's certificate: X.509 v3; not a CA; extended key usage present and clientAuth only; key usage
- * present with digitalSignature; P-256, RSA of 3,072 to 8,192 bits or Ed25519; no unknown critical extension. SP_EPROFILE
- * with what is wrong in REASON.
+ * The profile of a member's certificate: X.509 v3; not a CA; extended key usage present and
+ * clientAuth only; key usage present with digitalSignature; P-256, RSA of 3,072 to 8,192 bits or
+ * Ed25519; no unknown critical extension. SP_EPROFILE with what is wrong in REASON.
  */
 SP_CHECK enum sp_error certificate_check_member_profile(const struct x509_st *certificate,
                                                         char *reason, size_t capacity);
