@@ -1,0 +1,121 @@
+/*
+ * What a session asks of the domain. A command knows no wire: it names who asks, what for, and the
+ * origin to which the reply goes back. The session allocates it, the queue carries it, and whoever
+ * executes it frees it.
+ */
+#ifndef SP_DOMAIN_COMMAND_H
+#define SP_DOMAIN_COMMAND_H
+
+#include "base/base.h"
+#include "base/queue.h"
+
+/* Writing commands and those that must be in order with access run on the domain's thread, the
+ * others on a reader. */
+enum command_kind {
+    /* domain */
+    COMMAND_LOGIN,       /* → REPLY_LOGIN */
+    COMMAND_ROOM_CREATE, /* → REPLY_EVENT; name */
+    COMMAND_ROOM_JOIN,   /* → REPLY_EVENT; log. Joined already: the first join's reply */
+    COMMAND_ROOM_LEAVE,  /* → REPLY_EVENT; log */
+    COMMAND_TOPIC,       /* → REPLY_EVENT; log, text */
+    COMMAND_POST,        /* → REPLY_EVENT; log, text */
+    COMMAND_FOLLOW,      /* → REPLY_FOLLOW; log, follow */
+    COMMAND_BOX_CREATE,  /* → REPLY_EVENT; name */
+    COMMAND_OFFER, /* → REPLY_OFFER; log, file. May the actor put it there? Nothing is written */
+    COMMAND_STORE, /* → REPLY_STORED; log, file, blob: the bytes are durable, make the event */
+    COMMAND_OFFER_END, /* no reply; file.client_id: an offer that led to nothing */
+    /* readers */
+    COMMAND_LIST_LOGS,    /* → REPLY_LIST of ROW_LOG: rooms and boxes that the actor may see */
+    COMMAND_LIST_MEMBERS, /* → REPLY_LIST of ROW_MEMBER: the team, or the roster of log when given
+                           */
+    COMMAND_LIST_FILES, /* → REPLY_LIST of ROW_FILE: of a room, or of a box as far as the actor may
+                           see */
+    COMMAND_FILE,       /* → REPLY_FILE; file_prefix */
+    COMMAND_READ, /* → REPLY_PAGE; read. Internal: fills the tail; access was decided by FOLLOW */
+};
+
+/* Where the reply goes: a session and, within it, the request's tag. Opaque to the domain. */
+struct origin {
+    uint32_t session;
+    uint32_t generation;
+    uint32_t tag;
+};
+
+/* Who asks, as REPLY_LOGIN told the session. */
+struct actor {
+    int64_t member;
+    int64_t device;
+    struct id device_id;
+    char username[LIMIT_USERNAME_BYTES + 1];
+};
+
+/* A log by its name, or by its id when the name is empty. */
+struct log_key {
+    char name[LIMIT_LOG_NAME_BYTES + 1];
+    struct id id;
+};
+
+struct command_login {
+    char username[LIMIT_USERNAME_BYTES + 1];
+    struct digest fingerprint;
+    uint8_t serial[SERIAL_BYTES];
+    size_t serial_bytes;
+    struct digest issuer;
+    int64_t not_after_ms;
+};
+
+struct command_follow {
+    uint64_t after; /* events with a greater sequence number; ignored when LAST is given */
+    uint64_t last;  /* that many before the head; 0: not given */
+};
+
+struct command_file {
+    char name[LIMIT_FILE_NAME_BYTES + 1];
+    uint64_t size; /* UINT64_MAX in an offer: not known yet */
+    bool has_sha256;
+    struct digest sha256;
+    /* COMMAND_STORE: where the bytes are. */
+    struct id file;  /* event_file_id() */
+    uint32_t bucket; /* of src/files; 0: the bytes are the command's body (at most
+                        LIMIT_INLINE_FILE_BYTES) */
+};
+
+struct command_read {
+    int64_t log_number;
+    uint64_t from; /* the first sequence number */
+    uint32_t count;
+};
+
+struct command {
+    struct queue_item item;
+    enum command_kind kind;
+    struct origin origin;
+    struct actor actor;
+    int64_t received_ms; /* wall clock when it was decoded; decides deadlines and stamps events */
+    struct id client_id; /* of commands that make an event: makes it exactly once */
+    uint8_t salt[SALT_BYTES]; /* chosen by the client; see docs/PROTOCOL.md, "Exactly once" */
+    struct log_key log;
+    union {
+        struct command_login login;
+        struct command_follow follow;
+        struct command_file file;
+        struct command_read read;
+        struct {
+            char digits[ID_HEX_BYTES]; /* hexadecimal, 6 digits at least */
+        } file_prefix;
+        struct {
+            uint64_t after; /* rows after this key, as the last row gave it */
+            uint32_t limit; /* at most LIMIT_PAGE_ROWS; 0: that */
+        } list;
+    };
+    size_t body_size;
+    uint8_t body[]; /* text of POST and TOPIC; bytes of an inline file */
+};
+
+/* Zeroed but for KIND and the body's size (its bytes are the caller's to fill in). SP_ENOMEM. */
+SP_CHECK enum sp_error command_new(enum command_kind kind, size_t body_size, struct command **out);
+void command_free(struct command *command); /* NULL is allowed */
+/* Whether KIND is executed by the domain's thread (else by a reader). */
+bool command_is_for_domain(enum command_kind kind);
+
+#endif
