@@ -220,7 +220,7 @@ enum sp_error buffer_append(struct buffer *buffer, const void *data, size_t size
     uint8_t *room = NULL;
     enum sp_error error = buffer_reserve(buffer, size, &room);
 
-    if (error == SP_OK && size > 0) {
+    if (room != NULL && size > 0) {
         memcpy(room, data, size);
         buffer_commit(buffer, size);
     }

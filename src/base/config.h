@@ -26,7 +26,8 @@ typedef enum sp_error (*config_pair_fn)(void *context, const struct config_pair 
 
 /*
  * Parses SIZE bytes of TEXT; NAME is for messages. On error SP_ECONFIG, and one line such as
- * "server.conf:12: unknown key 'prot'" in MESSAGE. Stops at the first error.
+ * "server.conf:12: unknown key 'prot'" or "server.conf:12: 'port' is not a number" in MESSAGE, else
+ * MESSAGE is empty. Stops at the first error.
  */
 SP_CHECK enum sp_error config_parse(const char *name, const char *text, size_t size,
                                     config_pair_fn pair_fn, void *context, char *message,
@@ -39,8 +40,10 @@ SP_CHECK enum sp_error config_parse_u64(const char *value, uint64_t minimum, uin
 SP_CHECK enum sp_error config_parse_size(const char *value, uint64_t minimum, uint64_t maximum,
                                          uint64_t *out);
 SP_CHECK enum sp_error config_parse_bool(const char *value, bool *out); /* yes, no, true, false */
-/* "HOST:PORT", "HOST", "[V6]:PORT"; HOST gets LIMIT_HOST_BYTES+1 bytes; PORT is DEFAULT_PORT if
- * absent. */
+/*
+ * "HOST:PORT", "HOST", "[V6]:PORT", "[V6]"; HOST gets up to LIMIT_HOST_BYTES+1 bytes, without the
+ * brackets; PORT is DEFAULT_PORT if absent. 0 is allowed: to who listens it means any free port.
+ */
 SP_CHECK enum sp_error config_parse_host_port(const char *value, char *host, uint16_t *port);
 
 #endif

@@ -11,7 +11,7 @@ struct entry {
 
 static const struct entry entries[] = {
 #define ENTRY(symbol, number, error_class, code, short_name, sentence) \
-    [symbol] = {.class = (error_class), .exit_code = (code), .name = short_name, .text = sentence},
+    [symbol] = {(error_class), (code), (short_name), (sentence)},
     SP_ERROR_LIST(ENTRY)
 #undef ENTRY
 };

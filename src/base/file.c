@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 
-#define READ_STEP_BYTES 16384
+#define READ_STEP_BYTES ((size_t)16384)
 
 /* O_NONBLOCK: opening a FIFO or a device in place of the file must not hang or do anything. */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)

@@ -15,9 +15,9 @@ SP_CHECK enum sp_error file_read(const char *path, size_t maximum, char **out, s
 
 /*
  * Opens a private key file: a regular file, owned by the caller's user or root, with no group or
- * other bits, not reached through a symbolic link. *OUT_FD is the caller's. On error SP_EKEY or
- * SP_ENOTFOUND, and a sentence in REASON that says what to do ("is readable by others; run: chmod
- * 600 FILE").
+ * other bits, not itself a symbolic link (its directories may be). *OUT_FD is the caller's. On
+ * error SP_EKEY or SP_ENOTFOUND, and a sentence in REASON that says what to do ("is open to its
+ * group or to others; run: chmod 600 PATH"); *OUT_FD is then -1.
  */
 SP_CHECK enum sp_error file_open_private(const char *path, int *out_fd, char *reason,
                                          size_t capacity);

@@ -59,8 +59,8 @@
 #define RESERVE_STEP_BYTES (64 * 1024 * 1024L)  /* for uploads of unknown size */
 
 /* The server's log. */
-#define LIMIT_LOG_LINE_BYTES 1024    /* its newline included */
-#define LOG_RING_BYTES (1024 * 1024) /* lines that wait to be written */
+#define LIMIT_LOG_LINE_BYTES 1024      /* its newline included */
+#define LOG_RING_BYTES (1024 * 1024UL) /* lines that wait to be written */
 
 /* Configuration and certificates. */
 #define LIMIT_CONFIG_LINE_BYTES 4096

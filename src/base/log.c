@@ -341,5 +341,5 @@ const char *log_value(const char *value, size_t size, char *out, size_t capacity
 
 uint64_t log_dropped(const struct log *log)
 {
-    return atomic_load(&log->dropped);
+    return log == NULL ? 0 : atomic_load(&log->dropped);
 }

@@ -3,9 +3,10 @@
  * where the journal takes it.
  *
  * Any thread may log; it formats the line and puts it into a ring. A thread of the log's own
- * writes, so that no caller ever waits for a pipe. When the ring is full, lines are dropped and
- * counted, and the count is logged. Never log keys, message text or file contents; log a
- * certificate by serial and fingerprint.
+ * writes, so that no caller ever waits for a pipe; only log_free() does. A line starts with the
+ * time (RFC 3339) and the level; where FD is the journal's, with the level as sd-daemon(3) has it.
+ * When the ring is full, lines are dropped and counted, and the count is logged. Never log keys,
+ * message text or file contents; log a certificate by serial and fingerprint.
  */
 #ifndef SP_BASE_LOG_H
 #define SP_BASE_LOG_H
@@ -32,12 +33,13 @@ void log_free(struct log *log);
 void log_line(struct log *log, enum log_level level, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /*
- * VALUE as it may stand in a line: quoted if it has spaces, control bytes and quotes as \xHH, cut
- * at CAPACITY - 1 bytes. Returns OUT.
+ * VALUE as it may stand in a line: quoted if it is empty or has spaces or '='; quotes, backslashes,
+ * invalid UTF-8 and what cannot be seen as \xHH; cut between characters at CAPACITY - 1 bytes.
+ * Returns OUT.
  */
 const char *log_value(const char *value, size_t size, char *out, size_t capacity);
 
-/* How many lines were dropped so far. */
+/* How many lines were dropped so far. LOG may be NULL. */
 uint64_t log_dropped(const struct log *log);
 
 #endif

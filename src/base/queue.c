@@ -62,11 +62,11 @@ static struct queue_item *take_locked(struct queue *queue, size_t maximum)
         queue->count = 0;
         return first;
     }
-    for (taken = 0; taken < maximum; taken++) {
+    for (taken = 0; taken < maximum && *last != NULL; taken++) {
         last = &(*last)->next;
     }
     queue->head = *last;
-    queue->count -= maximum;
+    queue->count -= taken;
     *last = NULL;
     return first;
 }
