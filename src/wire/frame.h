@@ -43,7 +43,7 @@ enum frame_sender { FROM_SERVER = 1, FROM_CLIENT = 2, FROM_BOTH = 3 };
     X(FRAME_STORED, 37, Stored, false, FROM_SERVER)                \
     X(FRAME_CANCEL, 38, Cancel, false, FROM_CLIENT)                \
     X(FRAME_GET, 40, Get, false, FROM_CLIENT)                      \
-    X(FRAME_FILE, 41, File, true, FROM_SERVER)                     \
+    X(FRAME_FILE, 41, File, false, FROM_SERVER)                     \
     X(FRAME_EVENT_RESULT, 48, EventResult, false, FROM_SERVER)     \
     X(FRAME_FOLLOWING, 49, Following, false, FROM_SERVER)          \
     X(FRAME_ROW_LOG, 50, RowLog, false, FROM_SERVER)               \
