@@ -16,13 +16,14 @@ struct secret {
     size_t size;
 };
 
-/* SIZE zero bytes. SP_ENOMEM (also when too much memory is locked). */
+/* SIZE zero bytes. They are locked into memory as far as RLIMIT_MEMLOCK allows; the rest of the
+ * protection does not depend on it. SP_ENOMEM. */
 SP_CHECK enum sp_error secret_new(size_t size, struct secret **out);
 /* Wipes and frees. NULL is allowed. */
 void secret_free(struct secret *secret);
 
 /* Reads the private key file PATH under the rules of file_open_private() straight into guarded
- * memory. */
+ * memory. SP_EKEY, SP_ENOTFOUND, SP_ENOMEM, and a sentence without the path in REASON. */
 SP_CHECK enum sp_error secret_read_key_file(const char *path, struct secret **out, char *reason,
                                             size_t capacity);
 
