@@ -1,0 +1,297 @@
+/*
+ * libsealpost: a Sealpost client for programs and bots.
+ *
+ * The library never owns the event loop, starts no thread and installs no handler. A program asks
+ * for the descriptor and what to poll it for, calls sp_client_service() when poll says so, and
+ * takes notices one by one with sp_client_next() until there are none:
+ *
+ *     sp_client_connect(client);
+ *     for (;;) {
+ *         struct pollfd p = {sp_client_fd(client), sp_client_poll_events(client), 0};
+ *         poll(&p, 1, sp_client_timeout_ms(client));
+ *         sp_client_service(client);
+ *         while (sp_client_next(client, &notice)) { ... }
+ *     }
+ *
+ * or uses the blocking helpers of sealpost/blocking.h. What is not taken is not read from the
+ * socket either: a slow program slows the server's sending down, and nothing piles up.
+ *
+ * Thread rules: a client may be used by one thread at a time; different clients are independent.
+ * Pointers in a notice are valid until the next call on the same client.
+ *
+ * Requests are numbered; each ends with exactly one SP_NOTICE_RESULT of its number, also when the
+ * connection is lost (then with SP_EDISCONNECTED: the outcome is unknown; ask again with the same
+ * struct sp_once).
+ */
+#ifndef SEALPOST_CLIENT_H
+#define SEALPOST_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sealpost/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SP_API __attribute__((visibility("default")))
+
+#define SP_ID_BYTES 16
+#define SP_DIGEST_BYTES 32
+#define SP_SALT_BYTES 32
+
+struct sp_client;
+
+struct sp_client_config {
+    const char *host;       /* DNS name or IP address; the server's certificate must be for it */
+    uint16_t port;          /* 0: 7643 */
+    const char *ca_file;    /* PEM: the team's root certificate */
+    const char *cert_file;  /* PEM: the device's certificate, then its issuing CA */
+    const char *key_file;   /* PEM: its private key; readable by its owner only */
+    int connect_timeout_ms; /* for connecting, handshake and WELCOME together; 0: 15,000 */
+    const char *program;    /* not sent; for future use; may be NULL */
+};
+
+/*
+ * Makes a client and loads and checks the certificate files (RFC 5280). Does not connect. *OUT is
+ * the caller's, to be freed with sp_client_free(). On error *OUT is NULL and MESSAGE has a sentence
+ * that names the file and what to do.
+ */
+SP_API SP_CHECK enum sp_error sp_client_new(const struct sp_client_config *config,
+                                            struct sp_client **out, char *message, size_t capacity);
+SP_API void sp_client_free(struct sp_client *client); /* NULL is allowed; cuts the connection */
+
+/*
+ * Begins to connect (TCP, then TLS 1.3 with ALPN "sealpost/1"). Name resolution (getaddrinfo)
+ * blocks here, nothing later does. Returns at once; SP_NOTICE_LOGIN or SP_NOTICE_CLOSED follows.
+ * May be called again after SP_NOTICE_CLOSED: follows must then be asked for again.
+ */
+SP_API SP_CHECK enum sp_error sp_client_connect(struct sp_client *client);
+
+SP_API int sp_client_fd(const struct sp_client *client); /* -1: not connected */
+SP_API short
+sp_client_poll_events(const struct sp_client *client); /* POLLIN and POLLOUT as needed */
+/* Milliseconds until sp_client_service() must be called even if poll says nothing; 0: now, -1:
+ * never. */
+SP_API int sp_client_timeout_ms(const struct sp_client *client);
+/* Moves bytes both ways, as far as possible without blocking; reads and hashes files of transfers.
+ */
+SP_API void sp_client_service(struct sp_client *client);
+
+/* Says goodbye: what was requested is sent, then BYE and close_notify; SP_NOTICE_CLOSED follows. */
+SP_API void sp_client_close(struct sp_client *client);
+
+enum sp_notice_type {
+    SP_NOTICE_LOGIN = 1, /* the server let us in; .login */
+    SP_NOTICE_CLOSED,    /* the connection is over; .error (SP_OK after sp_client_close()), .text */
+    SP_NOTICE_RESULT,    /* a request is done; .request, .error, .text, and the member that fits the
+                            request */
+    SP_NOTICE_ROW,       /* a row of a list; .request, .row */
+    SP_NOTICE_EVENT,     /* an event of a followed log; .event */
+    SP_NOTICE_FOLLOW_ENDED, /* the server ended a follow; .log, .error */
+    SP_NOTICE_PRESENCE,     /* .presence */
+    SP_NOTICE_PROGRESS,     /* of a transfer; .request, .progress */
+};
+
+struct sp_login {
+    const char *server; /* name and version */
+    const char *team;
+    const char *username;
+    uint8_t device[SP_ID_BYTES];
+    uint8_t incarnation[SP_ID_BYTES];
+    int64_t time_ms;                  /* the server's clock */
+    uint64_t text_bytes;              /* the longest message */
+    uint64_t file_bytes;              /* the largest file */
+    int64_t certificate_not_after_ms; /* of the device's own certificate */
+};
+
+enum sp_log_kind { SP_LOG_ROOM = 1, SP_LOG_BOX = 4, SP_LOG_SUBMISSION = 5 };
+
+struct sp_log {
+    uint8_t id[SP_ID_BYTES];
+    enum sp_log_kind kind;
+    const char *name;
+    uint64_t head_sequence;
+    uint8_t head[SP_DIGEST_BYTES];
+};
+
+/* The kinds are docs/PROTOCOL.md's; others may come and are to be passed over. */
+enum sp_event_kind {
+    SP_EVENT_MESSAGE = 1,
+    SP_EVENT_LOG_CREATED = 2,
+    SP_EVENT_JOINED = 3,
+    SP_EVENT_LEFT = 4,
+    SP_EVENT_TOPIC = 5,
+    SP_EVENT_FILE = 6,
+};
+
+struct sp_file {
+    uint8_t id[SP_ID_BYTES];
+    const char *name; /* its sender's data: escape it before showing it, never use it as a path */
+    const char *log_name; /* "" in an event */
+    const char *member;
+    uint64_t sequence;
+    uint64_t size;
+    uint8_t sha256[SP_DIGEST_BYTES];
+    int64_t time_ms;
+};
+
+struct sp_event {
+    uint8_t log[SP_ID_BYTES];
+    const char *log_name; /* as FOLLOW's answer gave it */
+    uint64_t sequence;
+    int64_t time_ms;
+    uint16_t kind;
+    const char *author; /* a username; "" for the server */
+    uint8_t device[SP_ID_BYTES];
+    uint8_t client_id[SP_ID_BYTES];
+    bool erased;         /* then there is no text and no file */
+    const char *text;    /* NUL-terminated UTF-8, its sender's data; "" if the kind has none */
+    size_t text_bytes;   /* without the NUL */
+    struct sp_file file; /* of SP_EVENT_FILE */
+    uint8_t
+        hash[SP_DIGEST_BYTES]; /* the log's chain up to this event, as computed and checked here */
+};
+
+struct sp_progress {
+    uint64_t done;  /* bytes, never fewer than before */
+    uint64_t total; /* UINT64_MAX: not known */
+};
+
+struct sp_presence {
+    const char *username;
+    bool online;
+};
+
+enum sp_row_type { SP_ROW_LOG = 1, SP_ROW_MEMBER, SP_ROW_FILE };
+
+struct sp_row {
+    enum sp_row_type type;
+    struct sp_log log;    /* SP_ROW_LOG */
+    const char *topic;    /* likewise */
+    uint32_t members;     /* likewise */
+    bool joined;          /* likewise: in the room, or owner of the box */
+    const char *username; /* SP_ROW_MEMBER */
+    bool owner;           /* likewise */
+    bool online;          /* likewise */
+    struct sp_file file;  /* SP_ROW_FILE */
+};
+
+struct sp_status {
+    const char *server;
+    int64_t time_ms;
+    int64_t started_ms;
+    uint32_t sessions;
+    uint32_t members_online;
+    uint32_t waiting_commands;
+    uint64_t commits;
+    uint64_t last_commit_us;
+    int64_t crl_next_update_ms;
+    int64_t certificate_not_after_ms;
+};
+
+struct sp_notice {
+    enum sp_notice_type type;
+    uint32_t request;
+    enum sp_error error;
+    const char
+        *text; /* a sentence for the user about ERROR, from the server or from here; never NULL */
+    struct sp_login login;
+    struct sp_log log; /* results of create, join, leave, topic, post, follow; FOLLOW_ENDED */
+    uint64_t sequence; /* of the event that was made; of a follow: the first that comes */
+    int64_t time_ms;   /* of the event that was made */
+    uint8_t hash[SP_DIGEST_BYTES]; /* the chain up to the event that was made */
+    bool repeated;                 /* the event was there already */
+    struct sp_event event;
+    struct sp_row row;
+    struct sp_presence presence;
+    struct sp_progress progress;
+    struct sp_file file; /* results of send and get */
+    struct sp_status status;
+};
+
+/*
+ * The next notice into *OUT. False: there is none now. Decodes from what sp_client_service() has
+ * read; internal frames (pings, credit, file data) are dealt with on the way.
+ */
+SP_API bool sp_client_next(struct sp_client *client, struct sp_notice *out);
+
+/* What makes an event exactly once. Keep it as long as the outcome is unknown, and give it again.
+ */
+struct sp_once {
+    uint8_t client_id[SP_ID_BYTES];
+    uint8_t salt[SP_SALT_BYTES];
+};
+SP_API void sp_once_new(struct sp_once *once);
+
+/*
+ * Requests. All return SP_OK with the request's number, or SP_EINVALID, SP_EDISCONNECTED (not
+ * logged in), SP_EBUSY (too many wait; take notices first), SP_ENOMEM, with 0. LOG is a name
+ * ("general", "#general") or the 32 hexadecimal digits of a log's id. ONCE may be NULL: then a
+ * fresh one is used, and a repetition after a lost connection may double the event.
+ */
+SP_API SP_CHECK enum sp_error sp_room_create(struct sp_client *client, const struct sp_once *once,
+                                             const char *name, uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_box_create(struct sp_client *client, const struct sp_once *once,
+                                            const char *name, uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_join(struct sp_client *client, const struct sp_once *once,
+                                      const char *log, uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_leave(struct sp_client *client, const struct sp_once *once,
+                                       const char *log, uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_topic(struct sp_client *client, const struct sp_once *once,
+                                       const char *log, const char *topic, size_t size,
+                                       uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_post(struct sp_client *client, const struct sp_once *once,
+                                      const char *log, const char *text, size_t size,
+                                      uint32_t *request);
+
+struct sp_follow {
+    uint64_t after; /* events with a greater sequence number */
+    uint64_t last;  /* if not 0: instead, that many before the head */
+    bool live;      /* go on with new ones; else stop at the head of now */
+};
+/* The result's log.head_sequence is the last event that was there already. Events are checked
+ * against the log's chain as they come. */
+SP_API SP_CHECK enum sp_error sp_follow(struct sp_client *client, const char *log,
+                                        const struct sp_follow *follow, uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_unfollow(struct sp_client *client, const uint8_t log[SP_ID_BYTES],
+                                          uint32_t *request);
+
+/* All rows, however many pages they take. LOG may be NULL for members of the team. */
+SP_API SP_CHECK enum sp_error sp_list_logs(struct sp_client *client, uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_list_members(struct sp_client *client, const char *log,
+                                              uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_list_files(struct sp_client *client, const char *log,
+                                            uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_watch_presence(struct sp_client *client, bool on,
+                                                uint32_t *request);
+SP_API SP_CHECK enum sp_error sp_get_status(struct sp_client *client, uint32_t *request);
+
+/*
+ * Sends what FD gives, from its current offset to its end, as a file called NAME to a room or a
+ * box. A regular file's size is announced; of a pipe it need not be known. FD stays the caller's
+ * and must stay open until the result. SP_ECHANGED if a regular file's size changes while it is
+ * read. The result comes when the server has verified and stored it: .file and .hash are then set.
+ */
+SP_API SP_CHECK enum sp_error sp_send(struct sp_client *client, const struct sp_once *once,
+                                      const char *log, const char *name, int fd, uint32_t *request);
+/*
+ * Gets the file with that id (hexadecimal, 6 digits at least) and writes it to FD (blocking
+ * writes). The result is SP_OK only when the SHA-256 is right; until then FD holds nothing to be
+ * trusted. sp_get_file() gives it its name only then.
+ */
+SP_API SP_CHECK enum sp_error sp_get(struct sp_client *client, const char *id, int fd,
+                                     uint32_t *request);
+/* Ends a transfer; its result is then SP_ECANCELLED, unless it was too late. */
+SP_API void sp_cancel(struct sp_client *client, uint32_t request);
+
+/* "libsealpost 0.1.0". Static. */
+SP_API const char *sp_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
