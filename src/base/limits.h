@@ -13,7 +13,7 @@
 #define LIMIT_FILE_NAME_BYTES 255 /* what common file systems hold */
 #define LIMIT_LABEL_BYTES 64      /* a device's label */
 #define LIMIT_TOPIC_BYTES 512
-#define LIMIT_TEXT_BYTES 16384 /* one chat message */
+#define LIMIT_TEXT_BYTES 15360 /* one chat message */
 #define LIMIT_HOST_BYTES 253
 
 /* Identifiers and digests, in bytes. */
@@ -27,7 +27,7 @@
 #define LIMIT_RAW_BYTES 32768    /* the raw part of a frame */
 #define FRAME_HEADER_BYTES 8
 #define LIMIT_FRAME_BYTES (FRAME_HEADER_BYTES + LIMIT_MESSAGE_BYTES + LIMIT_RAW_BYTES)
-#define LIMIT_EVENT_BODY_BYTES (LIMIT_TEXT_BYTES + 1024)
+#define LIMIT_EVENT_BODY_BYTES 16128 /* so that any EVENT frame fits into one TLS record */
 #define LIMIT_PAGE_ROWS 100 /* rows of one list answer */
 #define DEFAULT_PORT 7643
 
