@@ -123,21 +123,49 @@ static void write_ring(const struct log *log, size_t start, size_t size)
     write_all(log->fd, log->ring, size - first);
 }
 
-static void write_lost(const struct log *log, uint64_t count)
+/* A finished line into the ring, if it fits. The mutex is held. */
+static bool put_locked(struct log *log, const char *line, size_t size)
 {
-    char line[LIMIT_LOG_LINE_BYTES + 1];
-    size_t size = write_prefix(log, LOG_WARNING, line, sizeof(line));
+    size_t at = (log->start + log->used) % LOG_RING_BYTES;
+    size_t first = LOG_RING_BYTES - at < size ? LOG_RING_BYTES - at : size;
 
-    size += (size_t)snprintf(line + size, sizeof(line) - size, "event=log_dropped count=%" PRIu64,
-                             count);
-    write_all(log->fd, line, finish_line(line, size));
+    if (size > LOG_RING_BYTES - log->used) {
+        return false;
+    }
+    memcpy(log->ring + at, line, first);
+    memcpy(log->ring, line + first, size - first);
+    if (log->used == 0) { /* else the thread is not waiting */
+        (void)pthread_cond_signal(&log->filled);
+    }
+    log->used += size;
+    return true;
 }
 
 /*
- * The log's thread. It takes what is in the ring in one go and frees that room only after it has
- * been written. So lines are dropped only while it writes, and the report of how many stands where
- * they are missing: behind what was written, before anything later.
+ * Reports lines that were dropped since the last report; false when there is no room for that
+ * either. No line is taken before it, so that it stands where they are missing. The mutex is held.
  */
+static bool report_locked(struct log *log)
+{
+    char line[LIMIT_LOG_LINE_BYTES + 1];
+    uint64_t dropped = atomic_load(&log->dropped);
+    size_t size = 0;
+
+    if (dropped == log->reported) {
+        return true;
+    }
+    size = write_prefix(log, LOG_WARNING, line, sizeof(line));
+    size += (size_t)snprintf(line + size, sizeof(line) - size, "event=log_dropped count=%" PRIu64,
+                             dropped - log->reported);
+    if (!put_locked(log, line, finish_line(line, size))) {
+        return false;
+    }
+    log->reported = dropped;
+    return true;
+}
+
+/* The log's thread: takes what is in the ring in one go, and frees that room only after it has
+ * been written. Whatever was dropped meanwhile is reported at the latest then. */
 static void *run(void *context)
 {
     struct log *log = context;
@@ -145,7 +173,6 @@ static void *run(void *context)
     (void)pthread_mutex_lock(&log->mutex);
     for (;;) {
         size_t size = 0;
-        uint64_t lost = 0;
 
         while (log->used == 0 && !log->stopping) {
             (void)pthread_cond_wait(&log->filled, &log->mutex);
@@ -159,13 +186,7 @@ static void *run(void *context)
         (void)pthread_mutex_lock(&log->mutex);
         log->start = (log->start + size) % LOG_RING_BYTES;
         log->used -= size;
-        lost = atomic_load(&log->dropped) - log->reported;
-        if (lost > 0) {
-            log->reported += lost;
-            (void)pthread_mutex_unlock(&log->mutex);
-            write_lost(log, lost);
-            (void)pthread_mutex_lock(&log->mutex);
-        }
+        (void)report_locked(log);
     }
     (void)pthread_mutex_unlock(&log->mutex);
     return NULL;
@@ -239,18 +260,8 @@ void log_free(struct log *log)
 static void push_line(struct log *log, const char *line, size_t size)
 {
     (void)pthread_mutex_lock(&log->mutex);
-    if (size > LOG_RING_BYTES - log->used) {
+    if (!report_locked(log) || !put_locked(log, line, size)) {
         (void)atomic_fetch_add(&log->dropped, 1);
-    } else {
-        size_t at = (log->start + log->used) % LOG_RING_BYTES;
-        size_t first = LOG_RING_BYTES - at < size ? LOG_RING_BYTES - at : size;
-
-        memcpy(log->ring + at, line, first);
-        memcpy(log->ring, line + first, size - first);
-        if (log->used == 0) { /* else the thread is not waiting */
-            (void)pthread_cond_signal(&log->filled);
-        }
-        log->used += size;
     }
     (void)pthread_mutex_unlock(&log->mutex);
 }

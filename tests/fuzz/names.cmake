@@ -1,0 +1,1 @@
+sealpost_fuzz_target(names SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/names.c USES base)

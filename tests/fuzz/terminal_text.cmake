@@ -1,0 +1,1 @@
+sealpost_fuzz_target(terminal_text SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/terminal_text.c USES base)
