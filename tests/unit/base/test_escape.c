@@ -163,10 +163,16 @@ static void test_cuts(void **state)
 {
     static const char text[] = "a\x1b\xc3\xa9\xe2\x80\xae" WOMAN ZWJ LAPTOP "\xff"
                                "b";
-    static const char *const terminal[] = {"a",   "\\x1B",    "\xc3\xa9", "\\u{202E}",
-                                           WOMAN, ZWJ LAPTOP, "\\xFF",    "b"};
-    static const char *const json[] = {"a",   "\\u001B",  "\xc3\xa9",     "\\u202E",
-                                       WOMAN, ZWJ LAPTOP, "\xef\xbf\xbd", "b"};
+    static const char *const terminal[] = {
+        "a", "\\x1B", "\xc3\xa9", "\\u{202E}", WOMAN, "\xe2\x80\x8d\xf0\x9f\x92\xbb", "\\xFF", "b"};
+    static const char *const json[] = {"a",
+                                       "\\u001B",
+                                       "\xc3\xa9",
+                                       "\\u202E",
+                                       WOMAN,
+                                       "\xe2\x80\x8d\xf0\x9f\x92\xbb",
+                                       "\xef\xbf\xbd",
+                                       "b"};
 
     (void)state;
     check_cuts(one_line, text, terminal, COUNT_OF(terminal));

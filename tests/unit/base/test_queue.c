@@ -11,8 +11,8 @@
 
 #include "base/queue.h"
 
-#define PRODUCERS 4
-#define ITEMS_PER_PRODUCER 5000
+#define PRODUCERS 4UL
+#define ITEMS_PER_PRODUCER 5000UL
 #define ITEMS (PRODUCERS * ITEMS_PER_PRODUCER)
 #define WAKE_TIMEOUT_MS 10000
 
