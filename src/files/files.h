@@ -45,6 +45,11 @@ enum files_event {
     FILES_READ,    /* DATA, BYTES long, of a download; 0 bytes: the end */
 };
 
+/*
+ * What is reported of one transfer comes in order. After FILES_SEALED or FILES_FAILED nothing more
+ * comes, not even for chunks or requests that were waiting: all of a transfer's credit is then free
+ * again. After a release what was already on its way still comes: use a token once.
+ */
 struct files_completion {
     struct queue_item item;
     enum files_event event;
@@ -60,6 +65,8 @@ struct files_completion {
 };
 
 void files_completion_free(struct files_completion *completion); /* NULL is allowed */
+/* The one after COMPLETION in what files_take() gave; NULL: it was the last. */
+struct files_completion *files_completion_next(struct files_completion *completion);
 
 /*
  * Opens or makes the store: empties incoming/, finds the current bucket. On error a sentence in
@@ -68,7 +75,11 @@ void files_completion_free(struct files_completion *completion); /* NULL is allo
 SP_CHECK enum sp_error files_open(const struct files_config *config, struct files **out,
                                   char *reason, size_t capacity);
 SP_CHECK enum sp_error files_start(struct files *files);
-/* Workers finish what they have, threads end, uploads under way are removed. NULL is allowed. */
+/*
+ * Workers finish the job in their hands, threads end; uploads under way are removed, jobs that wait
+ * and completions that were not taken are dropped. All uploads and downloads are gone afterwards:
+ * they need not, and must not, be released any more. NULL is allowed.
+ */
 void files_close(struct files *files);
 
 /*
@@ -85,39 +96,47 @@ struct files_completion *files_take(struct files *files);
 
 /*
  * Begins an upload of SIZE bytes (UINT64_MAX: not known; then space is reserved in steps).
- * FILES_READY or FILES_FAILED follows. *OUT belongs to the caller until files_upload_release().
+ * FILES_READY or FILES_FAILED follows: SP_EFULL; SP_EBUSY when an upload of the same FILE is under
+ * way. *OUT belongs to the caller until files_upload_release(), also when it has failed.
  * SP_ENOMEM.
  */
 SP_CHECK enum sp_error files_upload_begin(struct files *files, uint64_t token,
                                           const struct id *file, uint64_t size,
                                           struct upload **out);
-/* Copies SIZE bytes of DATA; FILES_WRITTEN follows. The caller keeps to the credit it has given.
- * SP_ENOMEM. */
+/*
+ * Copies SIZE bytes of DATA; FILES_WRITTEN follows, or FILES_FAILED (SP_ESIZE: more than declared;
+ * SP_EFULL, SP_EIO, SP_EBUSY). FILES_READY need not be waited for. The caller keeps to the credit
+ * it has given. SP_ENOMEM, SP_EINVALID after the commit.
+ */
 SP_CHECK enum sp_error files_upload_write(struct upload *upload, const void *data, size_t size);
 /*
  * The sender says that this was all: SIZE bytes with SHA256. FILES_SEALED or FILES_FAILED
- * (SP_ESIZE, SP_EDIGEST, SP_EFULL, SP_EIO) follows. The commits that wait for one worker share
- * their directory's sync.
+ * (SP_ESIZE, SP_EDIGEST, SP_EFULL, SP_EIO; SP_EBUSY when the same FILE was sealed just before)
+ * follows. The commits that wait for one worker share their directory's sync. SP_ENOMEM,
+ * SP_EINVALID when it was said before.
  */
 SP_CHECK enum sp_error files_upload_commit(struct upload *upload, uint64_t size,
                                            const struct digest *sha256);
 /*
  * The caller forgets the upload. Unless it was sealed or has failed it is cancelled, and its bytes
- * are removed; if its commit is under way, that goes on, and its FILES_SEALED still comes. No more
- * data may be given.
+ * are removed; if its commit is under way, that goes on, and its FILES_SEALED still comes: the blob
+ * is then the caller's to keep or to discard. NULL is allowed.
  */
 void files_upload_release(struct upload *upload);
 
-/* A sealed blob that was refused after all is removed. */
+/* A sealed blob that was refused after all is removed, before anything is done for a later upload
+ * of FILE. Nothing to do for bucket 0. */
 void files_discard(struct files *files, uint32_t bucket, const struct id *file);
 
 /* Opens a blob for reading from OFFSET. FILES_FAILED with SP_EINTEGRITY if it is missing or not
- * SIZE bytes long. */
+ * SIZE bytes long. SP_ENOMEM; SP_EINVALID for bucket 0 or an OFFSET past the end. */
 SP_CHECK enum sp_error files_download_open(struct files *files, uint64_t token, uint32_t bucket,
                                            const struct id *file, uint64_t size, uint64_t offset,
                                            struct download **out);
-/* Asks for up to SIZE bytes more: one FILES_READ follows. At most two at a time. */
+/* Asks for SIZE bytes more, fewer only at the end: one FILES_READ follows. At most two at a time.
+ * SP_ENOMEM. */
 SP_CHECK enum sp_error files_download_read(struct download *download, size_t size);
+/* Reads that wait are still done. NULL is allowed. */
 void files_download_release(struct download *download);
 
 #endif
