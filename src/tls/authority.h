@@ -31,20 +31,22 @@ struct authority_server_config {
  * Loads and checks all: the key fits the certificate, the certificate chains to the root, is
  * serverAuth and valid now; the lists are signed by their issuers. Blocks. On error one sentence in
  * REASON that names the file, what is wrong and what to do. SP_ECERT, SP_EKEY, SP_EEXPIRED,
- * SP_ENOTFOUND, SP_ENOCRL (no list for an issuing CA), SP_ENOMEM.
+ * SP_ENOTFOUND, SP_ENOCRL (no fresh list of the root or of an issuing CA), SP_ENAME (the team's),
+ * SP_ENOMEM.
  */
 SP_CHECK enum sp_error authority_new_server(const struct authority_server_config *config,
                                             struct authority **out, char *reason, size_t capacity);
 
 struct authority_client_config {
-    const char *ca_file;   /* PEM: the team's root, pinned; nothing else is trusted */
+    const char *ca_file;   /* PEM: the team's root, pinned; nothing else is trusted. Revocation
+                              lists beside it are used to refuse revoked servers */
     const char *cert_file; /* PEM: the device's certificate, then its issuing CAs */
     const char *key_file;  /* PEM */
     const struct clock *clock;
 };
 
-/* Errors as above; SP_EEXPIRED also for the device's own certificate, which is looked at before any
- * connection. */
+/* Errors as above; SP_EEXPIRED and SP_ENOTYET for the device's own certificate, which is looked at
+ * before any connection. Whether it is a member's is left to the server. */
 SP_CHECK enum sp_error authority_new_client(const struct authority_client_config *config,
                                             struct authority **out, char *reason, size_t capacity);
 

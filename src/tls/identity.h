@@ -24,8 +24,8 @@ struct certificate_info {
     int64_t not_after_ms;
 };
 
-/* Fills in everything but team and username. SP_EPROFILE for a serial of more than 20 bytes,
- * SP_EINTERNAL. */
+/* Fills in everything but team and username. SP_EPROFILE for a serial that is negative or longer
+ * than 20 bytes and for times that cannot be read, SP_EINTERNAL. */
 SP_CHECK enum sp_error certificate_describe(const struct x509_st *certificate,
                                             struct certificate_info *info);
 
@@ -37,8 +37,9 @@ SP_CHECK enum sp_error identity_parse_uri(const uint8_t *uri, size_t size, char 
                                           char *username);
 
 /*
- * The identity of CERTIFICATE into INFO. SP_EIDENTITY if there is none, more than one SAN URI, any
- * other kind of SAN that could name somebody (DNS, e-mail, address), or a team other than TEAM.
+ * The identity of CERTIFICATE into INFO. SP_EIDENTITY unless its SAN is exactly one URI of the
+ * right form and nothing beside it (DNS, e-mail, address: all could name somebody), or if it is of
+ * a team other than TEAM; TEAM may be NULL for any team.
  */
 SP_CHECK enum sp_error certificate_identity(const struct x509_st *certificate, const char *team,
                                             struct certificate_info *info);
@@ -49,6 +50,11 @@ SP_CHECK enum sp_error certificate_identity(const struct x509_st *certificate, c
  * Ed25519; no unknown critical extension. SP_EPROFILE with what is wrong in REASON.
  */
 SP_CHECK enum sp_error certificate_check_member_profile(const struct x509_st *certificate,
+                                                        char *reason, size_t capacity);
+
+/* The same for a server's certificate, whose extended key usage has serverAuth and may have more.
+ */
+SP_CHECK enum sp_error certificate_check_server_profile(const struct x509_st *certificate,
                                                         char *reason, size_t capacity);
 
 #define SERIAL_HEX_BYTES (2 * SERIAL_BYTES + 1)

@@ -30,8 +30,9 @@ void stream_free(struct stream *stream); /* NULL is allowed */
 /*
  * One step of the handshake. SP_OK when it is done. On failure one of the certificate errors of
  * error.h where the cause is known from our own checks or from the peer's alert, else SP_ETLS,
- * SP_EDISCONNECTED; see stream_reason(). NB a client's handshake is done before the server has
- * judged the client's certificate: an alert may still come from stream_read().
+ * SP_EDISCONNECTED; see stream_reason(). Then stream_flush() sends the alert that tells the peer.
+ * NB a client's handshake is done before the server has judged the client's certificate: an alert
+ * may still come from stream_read().
  */
 SP_CHECK enum sp_error stream_handshake(struct stream *stream);
 
@@ -46,7 +47,9 @@ SP_CHECK enum sp_error stream_read(struct stream *stream, void *buffer, size_t c
 
 /*
  * Takes all SIZE bytes (1 to STREAM_RECORD_BYTES) as one record: SP_OK. SP_EAGAIN: took nothing, an
- * earlier record is still on its way.
+ * earlier record is still on its way. SP_EDISCONNECTED: the socket does not take any more;
+ * stream_read() may still say what the peer has sent before, an alert for instance. SP_EINTERNAL
+ * before the handshake is done or for another SIZE.
  */
 SP_CHECK enum sp_error stream_write(struct stream *stream, const void *data, size_t size);
 
@@ -56,8 +59,9 @@ SP_CHECK enum sp_error stream_flush(struct stream *stream);
 /* Whether encrypted bytes wait for the socket: poll for POLLOUT. */
 bool stream_wants_write(const struct stream *stream);
 
-/* Encrypted bytes taken by and received from the socket so far; to notice stalls. */
+/* Encrypted bytes that the socket has taken and given so far; to notice stalls. */
 uint64_t stream_bytes_sent(const struct stream *stream);
+uint64_t stream_bytes_received(const struct stream *stream);
 
 /* Queues close_notify (RFC 8446, 6.1); then stream_flush(). Nothing can be written afterwards. */
 void stream_close_notify(struct stream *stream);

@@ -1,0 +1,228 @@
+#include "tls/verify.h"
+
+#include <stdio.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#define MS_PER_SECOND 1000
+#define DETAIL_BYTES 128 /* what is wrong in particular; empty if the error says it all */
+
+/* What OpenSSL's chain check finds, in our words. Whatever is not here is SP_ECERT. */
+static const struct {
+    int found;
+    enum sp_error error;
+} classification[] = {
+    {X509_V_ERR_CERT_HAS_EXPIRED, SP_EEXPIRED},
+    {X509_V_ERR_CERT_NOT_YET_VALID, SP_ENOTYET},
+    {X509_V_ERR_HOSTNAME_MISMATCH, SP_EHOST},
+    {X509_V_ERR_IP_ADDRESS_MISMATCH, SP_EHOST},
+    {X509_V_ERR_OUT_OF_MEM, SP_ENOMEM},
+
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, SP_EUNTRUSTED},
+    {X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, SP_EUNTRUSTED},
+    {X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, SP_EUNTRUSTED},
+    {X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, SP_EUNTRUSTED},
+    {X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, SP_EUNTRUSTED},
+    {X509_V_ERR_CERT_SIGNATURE_FAILURE, SP_EUNTRUSTED}, /* another CA of the same name */
+    {X509_V_ERR_CERT_CHAIN_TOO_LONG, SP_EUNTRUSTED},
+    {X509_V_ERR_CERT_UNTRUSTED, SP_EUNTRUSTED},
+    {X509_V_ERR_INVALID_CA, SP_EUNTRUSTED}, /* a member plays CA */
+    {X509_V_ERR_PATH_LENGTH_EXCEEDED, SP_EUNTRUSTED},
+    {X509_V_ERR_KEYUSAGE_NO_CERTSIGN, SP_EUNTRUSTED},
+    {X509_V_ERR_SUBJECT_ISSUER_MISMATCH, SP_EUNTRUSTED},
+    {X509_V_ERR_AKID_SKID_MISMATCH, SP_EUNTRUSTED},
+    {X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH, SP_EUNTRUSTED},
+
+    {X509_V_ERR_INVALID_PURPOSE, SP_EPROFILE},
+    {X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION, SP_EPROFILE},
+    {X509_V_ERR_INVALID_EXTENSION, SP_EPROFILE},
+    {X509_V_ERR_EE_KEY_TOO_SMALL, SP_EPROFILE},
+    {X509_V_ERR_CA_MD_TOO_WEAK, SP_EPROFILE},
+    {X509_V_ERR_EC_KEY_EXPLICIT_PARAMS, SP_EPROFILE},
+    {X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER, SP_EPROFILE},
+    {X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER, SP_EPROFILE},
+    {X509_V_ERR_EXTENSIONS_REQUIRE_VERSION_3, SP_EPROFILE},
+    {X509_V_ERR_EMPTY_SUBJECT_ALT_NAME, SP_EIDENTITY},
+    {X509_V_ERR_EMPTY_SUBJECT_SAN_NOT_CRITICAL, SP_EPROFILE},
+};
+
+/*
+ * How a refusal is handed to OpenSSL, which makes the alert of it. The last column says which; it
+ * is alert.c that turns it into the same error at the other end, as far as alerts tell errors
+ * apart.
+ */
+static const struct {
+    enum sp_error error;
+    int told;
+} telling[] = {
+    {SP_EREVOKED, X509_V_ERR_CERT_REVOKED},                /* certificate_revoked */
+    {SP_EEXPIRED, X509_V_ERR_CERT_HAS_EXPIRED},            /* certificate_expired */
+    {SP_ENOTYET, X509_V_ERR_CERT_NOT_YET_VALID},           /* bad_certificate */
+    {SP_EUNTRUSTED, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT}, /* unknown_ca */
+    {SP_EPROFILE, X509_V_ERR_INVALID_PURPOSE},             /* unsupported_certificate */
+    {SP_EIDENTITY, X509_V_ERR_PERMITTED_VIOLATION},        /* certificate_unknown */
+    {SP_EHOST, X509_V_ERR_HOSTNAME_MISMATCH},              /* bad_certificate */
+    {SP_ECERT, X509_V_ERR_CERT_REJECTED},                  /* bad_certificate */
+    {SP_ENOCRL, X509_V_ERR_UNSPECIFIED},                   /* internal_error: it is our fault */
+    {SP_ENOMEM, X509_V_ERR_OUT_OF_MEM},                    /* internal_error */
+};
+
+static enum sp_error classify(int found)
+{
+    for (size_t i = 0; i < COUNT_OF(classification); i++) {
+        if (classification[i].found == found) {
+            return classification[i].error;
+        }
+    }
+    return SP_ECERT;
+}
+
+static int x509_error_to_tell(enum sp_error error)
+{
+    for (size_t i = 0; i < COUNT_OF(telling); i++) {
+        if (telling[i].error == error) {
+            return telling[i].told;
+        }
+    }
+    return X509_V_ERR_UNSPECIFIED;
+}
+
+/* Every CA of the chain must be one that the server was told of: that is how an issuing CA is
+ * withdrawn by removing it, and only of these there are revocation lists. */
+static bool chain_is_known(const struct authority *authority, X509_STORE_CTX *context)
+{
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(context);
+
+    for (int i = 1; i < sk_X509_num(chain); i++) {
+        if (authority_find_ca(authority, sk_X509_value(chain, i)) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A member's certificate, whose chain is good. Fills in who it is. */
+static enum sp_error judge_member(const struct authority *authority, X509_STORE_CTX *context,
+                                  X509 *leaf, int64_t wall_ms, struct verdict *verdict,
+                                  char *detail)
+{
+    enum sp_error error = SP_OK;
+
+    if (!chain_is_known(authority, context)) {
+        (void)snprintf(detail, DETAIL_BYTES, "its issuing CA is not one of this server's CA file");
+        return SP_EUNTRUSTED;
+    }
+    error = certificate_check_member_profile(leaf, detail, DETAIL_BYTES);
+    if (error == SP_OK) {
+        error = certificate_identity(leaf, authority->team, &verdict->peer);
+    }
+    if (error == SP_OK) {
+        error = authority_judge(authority, &verdict->peer, wall_ms);
+    }
+    return error;
+}
+
+/* A server's certificate, whose chain, host name and purpose are good. */
+static enum sp_error judge_server(const struct authority *authority, X509 *leaf, int64_t wall_ms,
+                                  struct verdict *verdict, char *detail)
+{
+    enum sp_error error = certificate_check_server_profile(leaf, detail, DETAIL_BYTES);
+
+    if (error == SP_OK && authority->revocation != NULL &&
+        revocation_table_check(authority->revocation, &verdict->peer, wall_ms) == SP_EREVOKED) {
+        error = SP_EREVOKED;
+    }
+    return error;
+}
+
+static enum sp_error judge(const struct authority *authority, X509_STORE_CTX *context,
+                           struct verdict *verdict, char *detail)
+{
+    X509 *leaf = X509_STORE_CTX_get0_cert(context);
+    int64_t wall_ms = clock_wall_ms(authority->clock);
+    enum sp_error described = certificate_describe(leaf, &verdict->peer);
+
+    verdict->peer_seen = described == SP_OK;
+    X509_STORE_CTX_set_time(context, 0, (time_t)(wall_ms / MS_PER_SECOND));
+    if (X509_verify_cert(context) != 1) {
+        int found = X509_STORE_CTX_get_error(context);
+
+        (void)snprintf(detail, DETAIL_BYTES, "%s, at depth %d of the chain",
+                       X509_verify_cert_error_string(found),
+                       X509_STORE_CTX_get_error_depth(context));
+        return classify(found);
+    }
+    if (described != SP_OK) {
+        (void)snprintf(detail, DETAIL_BYTES, "its serial number or its times are malformed");
+        return described;
+    }
+    return authority->is_server ? judge_member(authority, context, leaf, wall_ms, verdict, detail)
+                                : judge_server(authority, leaf, wall_ms, verdict, detail);
+}
+
+int verify_peer(struct x509_store_ctx_st *context, void *authority)
+{
+    const struct authority *judging = authority;
+    SSL *ssl = X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct verdict *verdict = SSL_get_app_data(ssl);
+    char detail[DETAIL_BYTES] = "";
+
+    verdict->error = judge(judging, context, verdict, detail);
+    if (verdict->error == SP_OK) {
+        return 1;
+    }
+    (void)snprintf(verdict->reason, sizeof(verdict->reason),
+                   "the %s's certificate is refused: %s%s%s",
+                   judging->is_server ? "client" : "server", sp_error_text(verdict->error),
+                   detail[0] == '\0' ? "" : ": ", detail);
+    X509_STORE_CTX_set_error(context, x509_error_to_tell(verdict->error));
+    return 0;
+}
+
+/* One chain check outside of a handshake. */
+static int verify_chain(const struct authority *authority, X509 *certificate,
+                        STACK_OF(X509) * chain, int purpose, unsigned long flags, time_t at)
+{
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    int found = X509_V_ERR_OUT_OF_MEM;
+
+    if (context != NULL &&
+        X509_STORE_CTX_init(context, authority->store, certificate, chain) == 1 &&
+        X509_STORE_CTX_set_purpose(context, purpose) == 1) {
+        X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
+
+        X509_VERIFY_PARAM_set_depth(parameters, LIMIT_CHAIN_DEPTH);
+        X509_VERIFY_PARAM_set_auth_level(parameters, AUTHORITY_SECURITY_LEVEL);
+        X509_STORE_CTX_set_flags(context, X509_V_FLAG_X509_STRICT | flags);
+        X509_STORE_CTX_set_time(context, 0, at);
+        found = X509_verify_cert(context) == 1 ? X509_V_OK : X509_STORE_CTX_get_error(context);
+    }
+    X509_STORE_CTX_free(context);
+    ERR_clear_error();
+    return found;
+}
+
+int verify_ca(const struct authority *authority, struct x509_st *certificate)
+{
+    if (X509_check_ca(certificate) != 1) {
+        return X509_V_ERR_INVALID_CA;
+    }
+    return verify_chain(authority, certificate, authority->credentials.chain, X509_PURPOSE_ANY,
+                        X509_V_FLAG_NO_CHECK_TIME, 0);
+}
+
+enum sp_error verify_own_server(const struct authority *authority, char *reason, size_t capacity)
+{
+    int64_t wall_ms = clock_wall_ms(authority->clock);
+    int found = verify_chain(authority, authority->credentials.leaf, authority->credentials.chain,
+                             X509_PURPOSE_SSL_SERVER, 0, (time_t)(wall_ms / MS_PER_SECOND));
+
+    if (found != X509_V_OK) {
+        (void)snprintf(reason, capacity, "%s", X509_verify_cert_error_string(found));
+        return classify(found);
+    }
+    return certificate_check_server_profile(authority->credentials.leaf, reason, capacity);
+}
