@@ -1,0 +1,165 @@
+/* Replies of the domain → frames. */
+#include <stdio.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+void answer_fill_log(sealpost_v1_LogInfo *out, const struct log_info *info)
+{
+    *out = (sealpost_v1_LogInfo){
+        .kind = (uint32_t)info->kind,
+        .head_sequence = info->head_sequence,
+    };
+    memcpy(out->id, info->id.bytes, sizeof out->id);
+    memcpy(out->name, info->name, sizeof out->name);
+    memcpy(out->head, info->head.bytes, sizeof out->head);
+}
+
+void answer_fill_file(sealpost_v1_FileInfo *out, const struct file_info *info)
+{
+    *out = (sealpost_v1_FileInfo){
+        .sequence = info->sequence,
+        .size = info->size,
+        .time_ms = info->time_ms,
+    };
+    memcpy(out->id, info->id.bytes, sizeof out->id);
+    memcpy(out->log, info->log.bytes, sizeof out->log);
+    memcpy(out->log_name, info->log_name, sizeof out->log_name);
+    memcpy(out->member, info->member, sizeof out->member);
+    memcpy(out->name, info->name, sizeof out->name);
+    memcpy(out->sha256, info->sha256.bytes, sizeof out->sha256);
+}
+
+static void send_welcome(struct session *session, const struct reply *reply)
+{
+    const struct hub_config *config = &session->hub->config;
+    session->actor = reply->login.actor;
+    session->state = SESSION_OPEN;
+    session->received_ms = session->hub->now_ms;
+    sealpost_v1_Welcome welcome = {
+        .protocol = 1,
+        .time_ms = clock_wall_ms(config->clock),
+        .has_limits = true,
+        .limits =
+            {
+                .text_bytes = LIMIT_TEXT_BYTES,
+                .topic_bytes = LIMIT_TOPIC_BYTES,
+                .raw_bytes = LIMIT_RAW_BYTES,
+                .message_bytes = LIMIT_MESSAGE_BYTES,
+                .file_bytes = config->max_file_bytes,
+                .file_name_bytes = LIMIT_FILE_NAME_BYTES,
+                .page_rows = LIMIT_PAGE_ROWS,
+                .follows = LIMIT_FOLLOWS_PER_SESSION,
+                .requests = LIMIT_COMMANDS_PER_SESSION,
+                .transfers = LIMIT_TRANSFERS_PER_SESSION,
+                .idle_ms = IDLE_TIMEOUT_MS,
+            },
+    };
+    snprintf(welcome.server, sizeof welcome.server, "%s", config->server);
+    snprintf(welcome.team, sizeof welcome.team, "%s", config->team);
+    memcpy(welcome.username, reply->login.actor.username, sizeof welcome.username);
+    memcpy(welcome.device, reply->login.actor.device_id.bytes, sizeof welcome.device);
+    memcpy(welcome.incarnation, reply->login.incarnation.bytes, sizeof welcome.incarnation);
+    session_send(session, FRAME_WELCOME, 0, &welcome);
+    presence_login(session);
+}
+
+static void send_event_result(struct session *session, const struct reply *reply)
+{
+    sealpost_v1_EventResult result = {
+        .has_log = true,
+        .sequence = reply->event.sequence,
+        .time_ms = reply->event.time_ms,
+        .repeated = reply->event.repeated,
+    };
+    answer_fill_log(&result.log, &reply->event.log);
+    memcpy(result.hash, reply->event.hash.bytes, sizeof result.hash);
+    session_send(session, FRAME_EVENT_RESULT, TAG_STREAM(reply->origin.tag), &result);
+}
+
+static void send_following(struct session *session, const struct reply *reply)
+{
+    uint16_t stream = TAG_STREAM(reply->origin.tag);
+    bool live = TAG_IS_LIVE(reply->origin.tag);
+    uint64_t until = live ? UINT64_MAX : reply->follow.log.head_sequence;
+    enum sp_error error = follow_begin(session, reply, until);
+    if (error != SP_OK) {
+        session_send_error(session, stream, error, NULL);
+        return;
+    }
+    sealpost_v1_Following following = {.has_log = true, .first = reply->follow.first};
+    answer_fill_log(&following.log, &reply->follow.log);
+    memcpy(following.before, reply->follow.before.bytes, sizeof following.before);
+    session_send(session, FRAME_FOLLOWING, stream, &following);
+}
+
+static void send_row_log(struct session *session, uint16_t stream, const struct row *row)
+{
+    sealpost_v1_RowLog message = {
+        .key = row->key,
+        .has_log = true,
+        .members = row->log.member_count,
+        .joined = row->log.joined,
+    };
+    answer_fill_log(&message.log, &row->log.info);
+    memcpy(message.topic, row->log.topic, sizeof message.topic);
+    session_send(session, FRAME_ROW_LOG, stream, &message);
+}
+
+static void send_row_member(struct session *session, uint16_t stream, const struct row *row)
+{
+    sealpost_v1_RowMember message = {
+        .key = row->key,
+        .owner = row->member.owner,
+        .online = presence_is_online(session->hub, row->member.number),
+    };
+    memcpy(message.username, row->member.username, sizeof message.username);
+    session_send(session, FRAME_ROW_MEMBER, stream, &message);
+}
+
+static void send_row_file(struct session *session, uint16_t stream, const struct row *row)
+{
+    sealpost_v1_RowFile message = {.key = row->key, .has_file = true};
+    answer_fill_file(&message.file, &row->file);
+    session_send(session, FRAME_ROW_FILE, stream, &message);
+}
+
+static void send_list(struct session *session, const struct reply *reply)
+{
+    static void (*const send_row[])(struct session *, uint16_t, const struct row *) = {
+        [ROW_LOG] = send_row_log,
+        [ROW_MEMBER] = send_row_member,
+        [ROW_FILE] = send_row_file,
+    };
+    uint16_t stream = TAG_STREAM(reply->origin.tag);
+    for (size_t i = 0; i < reply->list.count; i++) {
+        send_row[reply->list.rows[i].kind](session, stream, &reply->list.rows[i]);
+    }
+    sealpost_v1_ListEnd end = {.more = reply->list.more};
+    session_send(session, FRAME_LIST_END, stream, &end);
+}
+
+static void send_error(struct session *session, const struct reply *reply)
+{
+    session_send_error(session, TAG_STREAM(reply->origin.tag), reply->error, reply->detail);
+}
+
+void answer_send(struct session *session, const struct reply *reply)
+{
+    static void (*const senders[])(struct session *, const struct reply *) = {
+        [REPLY_ERROR] = send_error,        [REPLY_LOGIN] = send_welcome,
+        [REPLY_EVENT] = send_event_result, [REPLY_FOLLOW] = send_following,
+        [REPLY_LIST] = send_list,
+    };
+    if (session->state == SESSION_LOGGING_IN) {
+        if (reply->kind == REPLY_LOGIN) {
+            send_welcome(session, reply);
+        } else {
+            session_end(session, reply->error, reply->detail[0] != '\0' ? reply->detail : NULL);
+        }
+        return;
+    }
+    session->waiting -= TAG_WEIGHT(reply->origin.tag);
+    senders[reply->kind](session, reply);
+    session_continue(session);
+}

@@ -1,0 +1,192 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+enum sp_error hub_new(const struct hub_config *config, struct hub **out)
+{
+    struct hub *hub = calloc(1, sizeof *hub);
+    *out = NULL;
+    if (hub == NULL) {
+        return SP_ENOMEM;
+    }
+    hub->config = *config;
+    hub->slot_count = config->max_sessions;
+    hub->slots = calloc(hub->slot_count, sizeof *hub->slots);
+    hub->generations = calloc(hub->slot_count, sizeof *hub->generations);
+    hub->started_ms = clock_wall_ms(config->clock);
+    hub->now_ms = clock_monotonic_ms(config->clock);
+    hub->crl_next_update_ms = INT64_MAX;
+    if (hub->slots == NULL || hub->generations == NULL ||
+        tail_new(config->tail_bytes, &hub->tail) != SP_OK) {
+        hub_free(hub);
+        return SP_ENOMEM;
+    }
+    *out = hub;
+    return SP_OK;
+}
+
+void hub_free(struct hub *hub)
+{
+    if (hub == NULL) {
+        return;
+    }
+    struct transfer *transfer = NULL;
+    struct transfer *next_transfer = NULL;
+    HASH_ITER(hh, hub->transfers, transfer, next_transfer)
+    {
+        transfer_free(transfer);
+    }
+    struct store_read *read = NULL;
+    struct store_read *next_read = NULL;
+    DL_FOREACH_SAFE(hub->reads, read, next_read)
+    {
+        free(read);
+    }
+    presence_deinit(hub);
+    tail_free(hub->tail);
+    free(hub->slots);
+    free(hub->generations);
+    free(hub);
+}
+
+void hub_mark_ready(struct session *session)
+{
+    if (!session->ready) {
+        session->ready = true;
+        DL_APPEND2(session->hub->ready, session, prev_ready, next_ready);
+    }
+}
+
+struct session *hub_next_ready(struct hub *hub)
+{
+    struct session *session = hub->ready;
+    if (session != NULL) {
+        session->ready = false;
+        DL_DELETE2(hub->ready, session, prev_ready, next_ready);
+    }
+    return session;
+}
+
+static struct session *session_of(struct hub *hub, const struct origin *origin)
+{
+    struct session *session =
+        origin->session < hub->slot_count ? hub->slots[origin->session] : NULL;
+    return session != NULL && session->generation == origin->generation ? session : NULL;
+}
+
+static void take_reply(struct hub *hub, struct reply *reply)
+{
+    if (reply->origin.session == ORIGIN_TRANSFER) {
+        transfer_reply(hub, reply);
+        return;
+    }
+    if (reply->origin.session == ORIGIN_READ) {
+        follow_page(hub, reply);
+        return;
+    }
+    struct session *session = session_of(hub, &reply->origin);
+    if (session != NULL && session->state != SESSION_ENDED) {
+        answer_send(session, reply);
+        hub_mark_ready(session); /* it may be read from again */
+    }
+}
+
+static void take_publication(struct hub *hub, struct publication *publication)
+{
+    switch (publication->kind) {
+    case PUBLISH_REPLY:
+        take_reply(hub, publication->reply);
+        break;
+    case PUBLISH_EVENT:
+        follow_published(hub, publication->event);
+        break;
+    case PUBLISH_ACCESS_ENDED:
+        follow_access_ended(hub, publication->access.member, publication->access.log_number);
+        break;
+    }
+}
+
+static void take_completion(struct hub *hub, struct files_completion *completion)
+{
+    transfer_completed(hub, completion);
+    files_completion_free(completion);
+}
+
+void hub_take(struct hub *hub)
+{
+    struct publication *publication = domain_take(hub->config.domain);
+    while (publication != NULL) {
+        struct queue_item *next = publication->item.next;
+        take_publication(hub, publication);
+        publication_free(publication);
+        publication = next == NULL ? NULL : CONTAINER_OF(next, struct publication, item);
+    }
+    struct files_completion *completion = files_take(hub->config.files);
+    while (completion != NULL) {
+        struct queue_item *next = completion->item.next;
+        take_completion(hub, completion);
+        completion = next == NULL ? NULL : CONTAINER_OF(next, struct files_completion, item);
+    }
+}
+
+static void wake_stalled(struct hub *hub)
+{
+    struct session *stalled = hub->stalled;
+    hub->stalled = NULL;
+    while (stalled != NULL) {
+        struct session *session = stalled;
+        DL_DELETE2(stalled, session, prev_stalled, next_stalled);
+        session->stalled = false;
+        session_continue(session);
+        hub_mark_ready(session);
+    }
+}
+
+void hub_tick(struct hub *hub, int64_t now_ms)
+{
+    hub->now_ms = now_ms;
+    if (hub->stalled != NULL || hub->starved || hub->held_commands > 0) {
+        if (domain_has_room(hub->config.domain)) {
+            transfer_retry(hub);
+            follow_retry(hub);
+            wake_stalled(hub);
+        }
+    } else if (hub->waiting_uploads > 0) {
+        transfer_retry(hub);
+    }
+    presence_tick(hub);
+}
+
+int hub_timeout_ms(const struct hub *hub)
+{
+    if (hub->ready != NULL) {
+        return 0;
+    }
+    if (hub->stalled != NULL || hub->starved || hub->held_commands > 0 ||
+        hub->waiting_uploads > 0) {
+        return 10;
+    }
+    return hub->presence.lively ? 100 : -1;
+}
+
+size_t hub_session_count(const struct hub *hub)
+{
+    return hub->session_count;
+}
+
+size_t hub_busy_count(const struct hub *hub)
+{
+    size_t count = 0;
+    for (const struct transfer *transfer = hub->transfers; transfer != NULL;
+         transfer = transfer->hh.next) {
+        bool busy = transfer->phase == UPLOAD_COMMITTING || transfer->phase == UPLOAD_STORING;
+        count += busy ? 1 : 0;
+    }
+    return count;
+}
+
+void hub_set_crl_next_update(struct hub *hub, int64_t wall_ms)
+{
+    hub->crl_next_update_ms = wall_ms;
+}

@@ -1,0 +1,56 @@
+/*
+ * The hub: all sessions, the logs that they follow, the shared tail, presence and transfers, on one
+ * poll thread. It takes what the domain and the file workers publish, and marks the sessions that
+ * have something to send.
+ *
+ * Memory only: commands and jobs go out through the bounded queues of domain and files, and what
+ * these refuse is tried again by hub_tick(), while the sessions that feed it are not read from.
+ */
+#ifndef SP_SESSION_HUB_H
+#define SP_SESSION_HUB_H
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "domain/domain.h"
+#include "files/files.h"
+#include "session/session.h"
+
+struct hub_config {
+    const char *team;
+    const char *server; /* name and version, for WELCOME */
+    uint32_t max_sessions;
+    uint64_t max_file_bytes;
+    size_t tail_bytes;
+    const struct clock *clock;
+    struct log *log;       /* may be NULL */
+    struct domain *domain; /* not owned, as are the following */
+    struct files *files;
+};
+
+SP_CHECK enum sp_error hub_new(const struct hub_config *config, struct hub **out);
+/* All sessions must be gone. NULL is allowed. */
+void hub_free(struct hub *hub);
+
+/* Takes everything that domain and files have published. Call after their notify. */
+void hub_take(struct hub *hub);
+
+/* What has to be tried again, and presence. Call once every turn of the loop. NOW_MS is monotonic.
+ */
+void hub_tick(struct hub *hub, int64_t now_ms);
+/* Milliseconds after which hub_tick() wants to be called; -1: no hurry. */
+int hub_timeout_ms(const struct hub *hub);
+
+/* The next session that may have something to send, or that may be read from again; NULL: none. */
+struct session *hub_next_ready(struct hub *hub);
+/* Puts SESSION back among the ready ones: it had more to send than its turn allows. */
+void hub_mark_ready(struct session *session);
+
+size_t hub_session_count(const struct hub *hub);
+/* Uploads whose commit is under way although their session may be gone: a server that drains waits
+ * for them. */
+size_t hub_busy_count(const struct hub *hub);
+
+/* For STATUS: when the first revocation list grows stale. */
+void hub_set_crl_next_update(struct hub *hub, int64_t wall_ms);
+
+#endif

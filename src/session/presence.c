@@ -1,0 +1,138 @@
+/*
+ * Presence is state, not history: per member, the number of sessions and when that last went from
+ * or to none. Each watching session remembers up to which change it has seen, and pulls what is
+ * newer; changes of one second are seen together.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+#define PRESENCE_INTERVAL_MS 1000
+
+static struct presence_entry *entry_find(const struct hub *hub, int64_t member)
+{
+    struct presence_entry *entry = NULL;
+    HASH_FIND(hh, hub->presence.members, &member, sizeof member, entry);
+    return entry;
+}
+
+static void changed(struct presence *presence, struct presence_entry *entry, bool is_linked)
+{
+    if (is_linked) {
+        DL_DELETE(presence->by_version, entry);
+    }
+    entry->version = ++presence->version;
+    DL_APPEND(presence->by_version, entry);
+    presence->lively = true;
+}
+
+void presence_login(struct session *session)
+{
+    struct presence *presence = &session->hub->presence;
+    struct presence_entry *entry = entry_find(session->hub, session->actor.member);
+    bool is_new = entry == NULL;
+    if (is_new) {
+        entry = calloc(1, sizeof *entry);
+        if (entry == NULL) {
+            return; /* the member then looks absent; nothing else depends on it */
+        }
+        entry->member = session->actor.member;
+        memcpy(entry->username, session->actor.username, sizeof entry->username);
+        HASH_ADD(hh, presence->members, member, sizeof entry->member, entry);
+        if (!TABLE_ADDED(entry, hh)) {
+            free(entry);
+            return;
+        }
+    }
+    session->online = true;
+    if (entry->sessions++ == 0) {
+        presence->online_count++;
+        changed(presence, entry, !is_new);
+    }
+}
+
+void presence_logout(struct session *session)
+{
+    if (!session->online) {
+        return;
+    }
+    session->online = false;
+    struct presence *presence = &session->hub->presence;
+    struct presence_entry *entry = entry_find(session->hub, session->actor.member);
+    if (entry != NULL && --entry->sessions == 0) {
+        presence->online_count--;
+        changed(presence, entry, true);
+    }
+}
+
+bool presence_is_online(const struct hub *hub, int64_t member)
+{
+    const struct presence_entry *entry = entry_find(hub, member);
+    return entry != NULL && entry->sessions > 0;
+}
+
+void presence_tick(struct hub *hub)
+{
+    struct presence *presence = &hub->presence;
+    if (!presence->lively || hub->now_ms - presence->published_ms < PRESENCE_INTERVAL_MS) {
+        return;
+    }
+    presence->lively = false;
+    presence->published = presence->version;
+    presence->published_ms = hub->now_ms;
+    for (uint32_t i = 0; i < hub->slot_count; i++) {
+        struct session *session = hub->slots[i];
+        if (session != NULL && session->watches_presence) {
+            presence_pull(session);
+            presence->lively |= session->presence_seen != presence->published;
+        }
+    }
+}
+
+void presence_pull(struct session *session)
+{
+    struct presence *presence = &session->hub->presence;
+    if (!session->watches_presence || session->state != SESSION_OPEN ||
+        session->out.size >= OUTPUT_PAUSE_BYTES) {
+        return; /* it catches up later: states are not queued */
+    }
+    struct presence_entry *entry = presence->by_version;
+    if (entry == NULL) {
+        return;
+    }
+    bool is_first = session->presence_seen == 0;
+    entry = entry->prev; /* the newest */
+    while (entry != presence->by_version && entry->prev->version > session->presence_seen) {
+        entry = entry->prev;
+    }
+    sealpost_v1_Presence message = sealpost_v1_Presence_init_zero;
+    for (; entry != NULL && session->state == SESSION_OPEN; entry = entry->next) {
+        if (entry->version <= session->presence_seen || entry->version > presence->published ||
+            (is_first && entry->sessions == 0)) {
+            continue;
+        }
+        sealpost_v1_Presence_Change *change = &message.changes[message.changes_count++];
+        memcpy(change->username, entry->username, sizeof change->username);
+        change->online = entry->sessions > 0;
+        if (message.changes_count == COUNT_OF(message.changes)) {
+            session_send(session, FRAME_PRESENCE, 0, &message);
+            message.changes_count = 0;
+        }
+    }
+    if (message.changes_count > 0) {
+        session_send(session, FRAME_PRESENCE, 0, &message);
+    }
+    session->presence_seen = presence->published;
+}
+
+void presence_deinit(struct hub *hub)
+{
+    struct presence_entry *entry = NULL;
+    struct presence_entry *next = NULL;
+    HASH_ITER(hh, hub->presence.members, entry, next)
+    {
+        HASH_DEL(hub->presence.members, entry);
+        free(entry);
+    }
+}

@@ -1,0 +1,247 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/internal.h"
+
+enum sp_error session_new(struct hub *hub, const struct command_login *login, void *owner,
+                          struct session **out)
+{
+    *out = NULL;
+    uint32_t slot = 0;
+    while (slot < hub->slot_count && hub->slots[slot] != NULL) {
+        slot++;
+    }
+    if (slot == hub->slot_count) {
+        return SP_ELIMIT;
+    }
+    struct session *session = calloc(1, sizeof *session);
+    struct command *command = NULL;
+    if (session == NULL || command_new(COMMAND_LOGIN, 0, &command) != SP_OK) {
+        free(session);
+        return SP_ENOMEM;
+    }
+    session->hub = hub;
+    session->owner = owner;
+    session->number = hub->next_session_number + 1;
+    session->slot = slot;
+    session->generation = hub->generations[slot] + 1;
+    session->received_ms = hub->now_ms;
+    session->not_after_ms = login->not_after_ms;
+    buffer_init(&session->in, 2 * LIMIT_FRAME_BYTES);
+    buffer_init(&session->out, OUTPUT_MAXIMUM_BYTES);
+    command->login = *login;
+    command->origin = (struct origin){slot, session->generation, 0};
+    command->received_ms = clock_wall_ms(hub->config.clock);
+    enum sp_error error = domain_submit(hub->config.domain, command);
+    if (error != SP_OK) {
+        command_free(command);
+        free(session);
+        return error;
+    }
+    hub->slots[slot] = session;
+    hub->generations[slot]++;
+    hub->next_session_number++;
+    hub->session_count++;
+    *out = session;
+    return SP_OK;
+}
+
+/* Everything that sessions follow, transfer or wait for; not its unsent answers. */
+static void release(struct session *session)
+{
+    while (session->cursors != NULL) {
+        follow_end(session->cursors);
+    }
+    while (session->transfers != NULL) {
+        transfer_session_gone(session->transfers);
+    }
+    presence_logout(session);
+    if (session->stalled) {
+        DL_DELETE2(session->hub->stalled, session, prev_stalled, next_stalled);
+        session->stalled = false;
+    }
+    buffer_deinit(&session->in);
+}
+
+void session_free(struct session *session)
+{
+    if (session == NULL) {
+        return;
+    }
+    release(session);
+    if (session->ready) {
+        DL_DELETE2(session->hub->ready, session, prev_ready, next_ready);
+    }
+    buffer_deinit(&session->out);
+    session->hub->slots[session->slot] = NULL;
+    session->hub->session_count--;
+    free(session);
+}
+
+void *session_owner(const struct session *session)
+{
+    return session->owner;
+}
+
+uint64_t session_number(const struct session *session)
+{
+    return session->number;
+}
+
+bool session_ended(const struct session *session)
+{
+    return session->state == SESSION_ENDED;
+}
+
+enum sp_error session_end_reason(const struct session *session)
+{
+    return session->end_reason;
+}
+
+bool session_is_open(const struct session *session)
+{
+    return session->state == SESSION_OPEN;
+}
+
+const char *session_username(const struct session *session)
+{
+    return session->actor.username;
+}
+
+bool session_wants_input(const struct session *session)
+{
+    return session->state == SESSION_OPEN && !session->stalled &&
+           session->waiting < LIMIT_COMMANDS_PER_SESSION && session->out.size < OUTPUT_PAUSE_BYTES;
+}
+
+void session_end(struct session *session, enum sp_error error, const char *text)
+{
+    if (session->state == SESSION_ENDED) {
+        return;
+    }
+    sealpost_v1_Bye bye = {.error = (uint32_t)error};
+    snprintf(bye.text, sizeof bye.text, "%s", text != NULL ? text : sp_error_text(error));
+    /* If there is no memory for it, the close has to speak for itself. */
+    enum sp_error sent = frame_append(&session->out, FRAME_BYE, 0, &bye, (struct slice){NULL, 0});
+    session->state = SESSION_ENDED;
+    session->end_reason = sent == SP_OK ? error : SP_ENOMEM;
+    release(session);
+    hub_mark_ready(session);
+}
+
+void session_send(struct session *session, enum frame_type type, uint16_t stream,
+                  const void *message)
+{
+    if (session->state == SESSION_ENDED) {
+        return;
+    }
+    enum sp_error error =
+        frame_append(&session->out, type, stream, message, (struct slice){NULL, 0});
+    if (error != SP_OK) {
+        session_end(session, error, "the server has no room for the answer");
+        return;
+    }
+    hub_mark_ready(session);
+}
+
+void session_send_error(struct session *session, uint16_t stream, enum sp_error error,
+                        const char *text)
+{
+    sealpost_v1_Error message = {.error = (uint32_t)error};
+    const char *sentence = text != NULL && text[0] != '\0' ? text : sp_error_text(error);
+    snprintf(message.text, sizeof message.text, "%s", sentence);
+    message.retry_after_ms = sp_error_class(error) == SP_CLASS_RETRY ? 1000 : 0;
+    session_send(session, FRAME_ERROR, stream, &message);
+}
+
+/* Carries out whole frames at DATA. Returns how many bytes were used up. */
+static size_t take_frames(struct session *session, const uint8_t *data, size_t size)
+{
+    size_t done = 0;
+    while (session_wants_input(session)) {
+        struct frame frame;
+        size_t used = 0;
+        enum sp_error error = frame_parse(data + done, size - done, &frame, &used);
+        if (error == SP_OK) {
+            error = request_handle(session, &frame);
+        }
+        if (error == SP_EAGAIN) {
+            break;
+        }
+        if (error != SP_OK) {
+            session_end(session, SP_EPROTOCOL, "a malformed frame");
+            break;
+        }
+        done += used;
+    }
+    return done;
+}
+
+void session_continue(struct session *session)
+{
+    if (session->in.size == 0) {
+        return;
+    }
+    size_t used = take_frames(session, buffer_data(&session->in), session->in.size);
+    if (session->state != SESSION_ENDED) {
+        buffer_consume(&session->in, used);
+    }
+}
+
+void session_receive(struct session *session, const uint8_t *data, size_t size)
+{
+    if (session->state == SESSION_ENDED) {
+        return;
+    }
+    session->received_ms = session->hub->now_ms;
+    session->pinged = false;
+    size_t used = 0;
+    if (session->in.size == 0) {
+        /* The common case: frames are carried out where they are, and nothing is copied. */
+        used = take_frames(session, data, size);
+    }
+    if (session->state == SESSION_ENDED || used == size) {
+        return;
+    }
+    enum sp_error error = buffer_append(&session->in, data + used, size - used);
+    if (error != SP_OK) {
+        session_end(session, error, NULL);
+        return;
+    }
+    session_continue(session);
+}
+
+void session_pull(struct session *session, struct writer *writer)
+{
+    size_t left = writer_left(writer);
+    size_t size = session->out.size < left ? session->out.size : left;
+    bool was_full = session->out.size >= OUTPUT_PAUSE_BYTES;
+    if (size > 0) {
+        writer_copy(writer, buffer_data(&session->out), size);
+        buffer_consume(&session->out, size);
+    }
+    if (session->state != SESSION_OPEN || session->out.size > 0) {
+        return; /* an answer that is cut in two must be whole before anything else comes */
+    }
+    if (was_full) {
+        session_continue(session);
+    }
+    follow_pull(session, writer);
+    download_pull(session, writer);
+}
+
+void session_check_idle(struct session *session, int64_t now_ms)
+{
+    if (session->state != SESSION_OPEN || !session_wants_input(session)) {
+        return;
+    }
+    int64_t idle_ms = now_ms - session->received_ms;
+    if (idle_ms >= IDLE_TIMEOUT_MS) {
+        session_end(session, SP_EIDLE, NULL);
+    } else if (idle_ms >= PING_AFTER_IDLE_MS && !session->pinged) {
+        session->pinged = true;
+        sealpost_v1_Ping ping = {.token = (uint64_t)now_ms};
+        session_send(session, FRAME_PING, 0, &ping);
+    }
+}
