@@ -118,6 +118,7 @@ struct reply {
             struct id file;
             bool stored; /* it is stored already: FILE_INFO is the first result */
             struct file_info info;
+            struct digest hash; /* likewise: the chain up to its event */
         } offer;
         struct {
             struct row *rows; /* owned */
