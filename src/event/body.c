@@ -53,7 +53,7 @@ enum sp_error body_parse(struct slice bytes, struct body *out)
     bool seen[UINT8_MAX + 1] = {false};
     struct reader reader;
 
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     reader_init(&reader, bytes.data, bytes.size);
     while (reader_left(&reader) > 0) {
         uint8_t tag = reader_u8(&reader);
@@ -103,7 +103,7 @@ void body_write(struct writer *writer, const struct body *body)
     }
     if (body->has_size) {
         writer_u8(writer, BODY_SIZE);
-        writer_u16(writer, sizeof body->size);
+        writer_u16(writer, sizeof(body->size));
         writer_u64(writer, body->size);
     }
     if (body->has_sha256) {

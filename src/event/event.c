@@ -23,12 +23,12 @@ void event_header_encode(const struct event_header *header, uint8_t out[EVENT_HE
     writer_u8(&writer, 0); /* flags */
     writer_u16(&writer, header->kind);
     writer_u32(&writer, header->body_bytes);
-    writer_copy(&writer, header->log.bytes, sizeof header->log.bytes);
+    writer_copy(&writer, header->log.bytes, sizeof(header->log.bytes));
     writer_u64(&writer, header->sequence);
     writer_u64(&writer, (uint64_t)header->time_ms);
-    writer_copy(&writer, header->author.bytes, sizeof header->author.bytes);
-    writer_copy(&writer, header->client_id.bytes, sizeof header->client_id.bytes);
-    writer_copy(&writer, header->commitment.bytes, sizeof header->commitment.bytes);
+    writer_copy(&writer, header->author.bytes, sizeof(header->author.bytes));
+    writer_copy(&writer, header->client_id.bytes, sizeof(header->client_id.bytes));
+    writer_copy(&writer, header->commitment.bytes, sizeof(header->commitment.bytes));
     assert(!writer.failed && writer_left(&writer) == 0);
 }
 
@@ -43,7 +43,7 @@ enum sp_error event_header_decode(const uint8_t in[EVENT_HEADER_BYTES], struct e
     struct event_header header;
     struct reader reader;
 
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     reader_init(&reader, in, EVENT_HEADER_BYTES);
     uint8_t version = reader_u8(&reader);
     uint8_t flags = reader_u8(&reader);
@@ -52,12 +52,12 @@ enum sp_error event_header_decode(const uint8_t in[EVENT_HEADER_BYTES], struct e
     }
     header.kind = reader_u16(&reader);
     header.body_bytes = reader_u32(&reader);
-    reader_copy(&reader, header.log.bytes, sizeof header.log.bytes);
+    reader_copy(&reader, header.log.bytes, sizeof(header.log.bytes));
     header.sequence = reader_u64(&reader);
     header.time_ms = (int64_t)reader_u64(&reader);
-    reader_copy(&reader, header.author.bytes, sizeof header.author.bytes);
-    reader_copy(&reader, header.client_id.bytes, sizeof header.client_id.bytes);
-    reader_copy(&reader, header.commitment.bytes, sizeof header.commitment.bytes);
+    reader_copy(&reader, header.author.bytes, sizeof(header.author.bytes));
+    reader_copy(&reader, header.client_id.bytes, sizeof(header.client_id.bytes));
+    reader_copy(&reader, header.commitment.bytes, sizeof(header.commitment.bytes));
     if (reader_finish(&reader) != SP_OK || !header_is_possible(&header)) {
         return SP_EINVALID;
     }
@@ -107,7 +107,7 @@ enum sp_error event_view_parse(const void *data, size_t size, struct event_view 
 {
     struct event_view view = {0};
 
-    memset(out, 0, sizeof *out);
+    memset(out, 0, sizeof(*out));
     if (size < EVENT_HEADER_BYTES) {
         return SP_EINVALID;
     }

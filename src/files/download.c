@@ -152,7 +152,7 @@ enum sp_error files_download_open(struct files *files, uint64_t token, uint32_t 
     if (bucket == 0 || offset > size) {
         return SP_EINVALID;
     }
-    struct download *download = calloc(1, sizeof *download);
+    struct download *download = calloc(1, sizeof(*download));
     if (download == NULL) {
         return SP_ENOMEM;
     }
@@ -181,7 +181,7 @@ enum sp_error files_download_open(struct files *files, uint64_t token, uint32_t 
 
 enum sp_error files_download_read(struct download *download, size_t size)
 {
-    struct piece *piece = malloc(sizeof *piece);
+    struct piece *piece = malloc(sizeof(*piece));
     if (piece == NULL) {
         return SP_ENOMEM;
     }

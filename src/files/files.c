@@ -59,7 +59,7 @@ enum sp_error files_open(const struct files_config *config, struct files **out, 
     unsigned count = config->workers > 0 ? config->workers : 1;
 
     *out = NULL;
-    struct files *files = calloc(1, sizeof *files + count * sizeof files->workers[0]);
+    struct files *files = calloc(1, sizeof(*files) + count * sizeof(files->workers[0]));
     if (files == NULL) {
         (void)snprintf(reason, capacity, "out of memory");
         return SP_ENOMEM;
@@ -126,7 +126,7 @@ void files_discard(struct files *files, uint32_t bucket, const struct id *file)
     if (bucket == 0) {
         return;
     }
-    struct discard *discard = calloc(1, sizeof *discard);
+    struct discard *discard = calloc(1, sizeof(*discard));
     if (discard != NULL) {
         discard->job.run = run_discard;
         discard->bucket = bucket;

@@ -7,7 +7,7 @@
 #include "files/store.h"
 
 /* Up to two of these per upload are dirty or being written. */
-#define WRITEBACK_STEP_BYTES (8 * 1024 * 1024ULL)
+#define WRITEBACK_STEP_BYTES (1ULL << 23)
 
 void sink_init(struct sink *sink, int fd)
 {

@@ -48,7 +48,7 @@ static void log_failure(const struct upload *upload, enum sp_error error, const 
     hex_encode(upload->file.bytes, ID_BYTES, file);
     log_line(upload->files->log, error == SP_EIO ? LOG_ERROR : LOG_INFO,
              "event=upload_failed file=%s error=%s reason=%s", file, sp_error_name(error),
-             log_value(detail, strlen(detail), reason, sizeof reason));
+             log_value(detail, strlen(detail), reason, sizeof(reason)));
 }
 
 void upload_fail(struct upload *upload, struct job *job, enum sp_error error)
@@ -291,7 +291,7 @@ enum sp_error files_upload_begin(struct files *files, uint64_t token, const stru
                                  uint64_t size, struct upload **out)
 {
     *out = NULL;
-    struct upload *upload = calloc(1, sizeof *upload);
+    struct upload *upload = calloc(1, sizeof(*upload));
     if (upload == NULL) {
         return SP_ENOMEM;
     }
@@ -320,7 +320,7 @@ enum sp_error files_upload_write(struct upload *upload, const void *data, size_t
     if (upload->ended) {
         return SP_EINVALID;
     }
-    struct chunk *chunk = malloc(sizeof *chunk + size);
+    struct chunk *chunk = malloc(sizeof(*chunk) + size);
     if (chunk == NULL) {
         return SP_ENOMEM;
     }

@@ -12,7 +12,7 @@ enum sp_error job_init(struct job *job, uint64_t token,
                        void (*run)(struct worker *worker, struct job *job))
 {
     *job = (struct job){.run = run};
-    job->completion = calloc(1, sizeof *job->completion);
+    job->completion = calloc(1, sizeof(*job->completion));
     if (job->completion == NULL) {
         return SP_ENOMEM;
     }
