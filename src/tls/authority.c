@@ -88,10 +88,10 @@ static bool ca_is_valid(const struct ca *ca, int64_t wall_ms)
     return ca->info.not_before_ms <= wall_ms && wall_ms < ca->info.not_after_ms;
 }
 
-/* Whether the name ISSUER is that of a CA that is trusted at WALL_MS. There may be several of the
- * name (a CA that was renewed): one that is good is enough. */
-static enum sp_error judge_issuer(const struct authority *authority, const struct digest *issuer,
-                                  int64_t wall_ms, int depth)
+/* Whether whoever issued ISSUED is trusted at WALL_MS. There may be several certificates of that CA
+ * (it was renewed with the same key): one that is good is enough. */
+static enum sp_error judge_issuer(const struct authority *authority,
+                                  const struct certificate_info *issued, int64_t wall_ms, int depth)
 {
     enum sp_error result = SP_EUNTRUSTED;
 
@@ -99,7 +99,8 @@ static enum sp_error judge_issuer(const struct authority *authority, const struc
         const struct ca *ca = &authority->cas[i];
         enum sp_error error = SP_OK;
 
-        if (!digest_equal(&ca->subject, issuer) || !ca_is_valid(ca, wall_ms)) {
+        if (!digest_equal(&ca->subject, &issued->issuer) ||
+            !digest_equal(&ca->key, &issued->issuer_key) || !ca_is_valid(ca, wall_ms)) {
             continue;
         }
         if (ca->is_root) {
@@ -110,7 +111,7 @@ static enum sp_error judge_issuer(const struct authority *authority, const struc
         }
         error = revocation_table_check(authority->revocation, &ca->info, wall_ms);
         if (error == SP_OK) {
-            error = judge_issuer(authority, &ca->info.issuer, wall_ms, depth - 1);
+            error = judge_issuer(authority, &ca->info, wall_ms, depth - 1);
         }
         if (error == SP_OK) {
             return SP_OK;
@@ -124,7 +125,7 @@ enum sp_error authority_judge(const struct authority *authority,
                               const struct certificate_info *info, int64_t wall_ms)
 {
     enum sp_error listed = SP_OK;
-    enum sp_error issued = SP_OK;
+    enum sp_error issuer = SP_OK;
 
     if (authority->revocation == NULL) {
         return SP_ENOCRL;
@@ -136,8 +137,8 @@ enum sp_error authority_judge(const struct authority *authority,
     if (wall_ms >= info->not_after_ms) {
         return SP_EEXPIRED;
     }
-    issued = judge_issuer(authority, &info->issuer, wall_ms, LIMIT_CHAIN_DEPTH);
-    return issued == SP_OK ? listed : issued;
+    issuer = judge_issuer(authority, info, wall_ms, LIMIT_CHAIN_DEPTH);
+    return issuer == SP_OK ? listed : issuer;
 }
 
 /* A server without fresh lists would refuse everybody: better not to start, or to keep the

@@ -26,7 +26,8 @@ struct credentials {
 struct ca {
     struct x509_st *certificate;
     struct certificate_info info;
-    struct digest subject; /* SHA-256 of the name's DER form, as certificate_info's issuer */
+    struct digest subject; /* as certificate_info's issuer in what it has issued */
+    struct digest key;     /* as certificate_info's issuer_key in what it has issued */
     bool is_root;          /* self-signed: trusted by itself */
 };
 

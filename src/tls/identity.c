@@ -8,16 +8,35 @@
 #include <openssl/x509v3.h>
 
 #include "base/name.h"
+#include "crypto/digest.h"
 #include "tls/asn1.h"
 
 #define URI_SCHEME "sealpost://"
+
+/* Two CAs may have one name, when the second has replaced the first: the key tells them apart. */
+static enum sp_error digest_issuer_key(const X509 *certificate, struct digest *out)
+{
+    AUTHORITY_KEYID *issuer =
+        X509_get_ext_d2i(certificate, NID_authority_key_identifier, NULL, NULL);
+    enum sp_error error = SP_OK;
+
+    if (issuer != NULL && issuer->keyid != NULL) {
+        const struct slice id = {ASN1_STRING_get0_data(issuer->keyid),
+                                 (size_t)ASN1_STRING_length(issuer->keyid)};
+
+        error = digest_of(&id, 1, out);
+    }
+    AUTHORITY_KEYID_free(issuer);
+    return error;
+}
 
 enum sp_error certificate_describe(const struct x509_st *certificate, struct certificate_info *info)
 {
     *info = (struct certificate_info){0};
     if (X509_digest(certificate, EVP_sha256(), info->fingerprint.bytes, NULL) != 1 ||
         X509_NAME_digest(X509_get_issuer_name(certificate), EVP_sha256(), info->issuer.bytes,
-                         NULL) != 1) {
+                         NULL) != 1 ||
+        digest_issuer_key(certificate, &info->issuer_key) != SP_OK) {
         *info = (struct certificate_info){0};
         return SP_EINTERNAL;
     }

@@ -19,7 +19,8 @@ struct certificate_info {
     struct digest fingerprint;               /* SHA-256 of the DER form */
     uint8_t serial[SERIAL_BYTES];            /* big-endian, left-aligned */
     size_t serial_bytes;
-    struct digest issuer; /* SHA-256 of the issuer name's DER form */
+    struct digest issuer;     /* SHA-256 of the issuer name's DER form */
+    struct digest issuer_key; /* SHA-256 of the authority key identifier; zero if there is none */
     int64_t not_before_ms;
     int64_t not_after_ms;
 };

@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/file.h"
+#include "crypto/digest.h"
 #include "crypto/secret.h"
 #include "tls/verify.h"
 
@@ -180,6 +181,20 @@ void credentials_deinit(struct credentials *credentials)
     *credentials = (struct credentials){0};
 }
 
+static enum sp_error digest_key_id(const X509 *certificate, struct digest *out)
+{
+    ASN1_OCTET_STRING *id = X509_get_ext_d2i(certificate, NID_subject_key_identifier, NULL, NULL);
+    enum sp_error error = SP_ECERT;
+
+    if (id != NULL) {
+        const struct slice bytes = {ASN1_STRING_get0_data(id), (size_t)ASN1_STRING_length(id)};
+
+        error = digest_of(&bytes, 1, out);
+    }
+    ASN1_OCTET_STRING_free(id);
+    return error;
+}
+
 /* Takes a reference of its own. */
 static enum sp_error add_ca(struct authority *authority, X509 *certificate)
 {
@@ -189,7 +204,8 @@ static enum sp_error add_ca(struct authority *authority, X509 *certificate)
     if (error != SP_OK) {
         return error == SP_EPROFILE ? SP_ECERT : error;
     }
-    if (X509_check_ca(certificate) != 1) { /* 1: X.509 v3 and says so */
+    if (X509_check_ca(certificate) != 1 || /* 1: X.509 v3 and says so */
+        digest_key_id(certificate, &ca->key) != SP_OK) {
         return SP_ECERT;
     }
     if (X509_NAME_digest(X509_get_subject_name(certificate), EVP_sha256(), ca->subject.bytes,
@@ -238,7 +254,9 @@ enum sp_error load_cas(const char *path, struct authority *authority, char *reas
     for (int i = 0; i < sk_X509_num(certificates) && error == SP_OK; i++) {
         error = add_ca(authority, sk_X509_value(certificates, i));
         if (error != SP_OK) {
-            (void)snprintf(reason, capacity, "%s: certificate %d is not that of a CA", path, i + 1);
+            (void)snprintf(reason, capacity,
+                           "%s: certificate %d is not that of a CA with a key identifier", path,
+                           i + 1);
         }
     }
     if (error == SP_OK) {
