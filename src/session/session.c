@@ -99,6 +99,17 @@ enum sp_error session_end_reason(const struct session *session)
     return session->end_reason;
 }
 
+bool session_is_busy(const struct session *session)
+{
+    bool busy =
+        session->state == SESSION_LOGGING_IN || session->waiting > 0 || session->out.size > 0;
+    for (const struct transfer *transfer = session->transfers; transfer != NULL;
+         transfer = transfer->next) {
+        busy |= transfer->phase == UPLOAD_COMMITTING || transfer->phase == UPLOAD_STORING;
+    }
+    return busy && session->state != SESSION_ENDED;
+}
+
 bool session_is_open(const struct session *session)
 {
     return session->state == SESSION_OPEN;

@@ -51,6 +51,9 @@ void session_pull(struct session *session, struct writer *writer);
 void session_end(struct session *session, enum sp_error error, const char *text);
 /* Whether it has ended: pull what is left, then close. */
 bool session_ended(const struct session *session);
+/* Whether a request, or the commit of an upload, waits for its answer: a server that drains lets it
+ * finish. */
+bool session_is_busy(const struct session *session);
 /* Why it ended; SP_OK: the client said goodbye. */
 enum sp_error session_end_reason(const struct session *session);
 bool session_is_open(const struct session *session); /* logged in and not ended */

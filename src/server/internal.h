@@ -1,0 +1,118 @@
+/* What the files of src/server share. Nobody else includes it. */
+#ifndef SP_SERVER_INTERNAL_H
+#define SP_SERVER_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <utlist.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/queue.h"
+#include "domain/domain.h"
+#include "files/files.h"
+#include "server/pollset.h"
+#include "server/server.h"
+#include "session/hub.h"
+#include "tls/authority.h"
+#include "tls/stream.h"
+
+#define PEER_BYTES 64 /* "[addr]:port" */
+#define LISTENERS 8
+#define CLOSING_TIMEOUT_MS 2000 /* for the peer to read what was said last */
+
+enum connection_state {
+    CONNECTION_HANDSHAKE,
+    CONNECTION_SERVING,
+    CONNECTION_CLOSING, /* everything was said; waiting until the peer has read it */
+    CONNECTION_DEAD,    /* freed by the loop */
+};
+
+struct connection {
+    struct source source;
+    struct server *server;
+    struct stream *stream;
+    struct session *session;
+    enum connection_state state;
+    int fd;
+    char peer[PEER_BYTES];
+    bool input_left; /* the last read was not the last there is: TLS may hold bytes that poll does
+                        not see */
+    int64_t deadline_ms; /* monotonic: of the handshake, of closing */
+    uint64_t sent_bytes; /* by the socket, when it last moved */
+    int64_t moved_ms;    /* when that was */
+    struct connection *prev, *next;
+};
+
+struct listener {
+    struct source source;
+    struct server *server;
+    int fd;
+};
+
+/* Loading of a new authority on a thread of its own. */
+struct reload {
+    pthread_t thread;
+    bool running;
+    atomic_bool done;
+    struct authority *authority;
+    enum sp_error error;
+    char reason[AUTHORITY_REASON_BYTES];
+};
+
+struct server {
+    const struct settings *settings;
+    const struct clock *clock;
+    struct log *log;
+    struct authority *authority;
+    struct domain *domain;
+    struct files *files;
+    struct hub *hub;
+    struct pollset pollset;
+    struct wake wake;
+    struct source wake_source;
+    int signal_fd;
+    struct source signal_source;
+    struct listener listeners[LISTENERS];
+    size_t listener_count;
+    bool accepting;
+    int64_t accept_again_ms; /* monotonic; 0: no pause */
+    struct connection *connections;
+    size_t unauthenticated;
+    int64_t now_ms; /* monotonic, of this turn */
+    int64_t swept_ms;
+    bool stopping;
+    int64_t stop_deadline_ms;
+    atomic_int fatal; /* enum sp_error: durability was lost */
+    struct reload reload;
+    uint8_t input[32768];                /* for all connections, one after the other */
+    uint8_t output[STREAM_RECORD_BYTES]; /* likewise */
+};
+
+/* connection.c */
+SP_CHECK enum sp_error connection_new(struct server *server, int fd, const char *peer);
+/* Reads, carries out, writes: one fair turn. */
+void connection_turn(struct connection *connection);
+/* Deadlines, idleness, expiry, at WALL_MS. */
+void connection_sweep(struct connection *connection, int64_t wall_ms);
+/* Ends the session with ERROR and its sentence; a connection without one is cut. */
+void connection_end(struct connection *connection, enum sp_error error);
+/* Judges the certificate by the server's present authority. */
+void connection_judge(struct connection *connection, int64_t wall_ms);
+void connection_free(struct connection *connection);
+
+/* listener.c */
+SP_CHECK enum sp_error listener_open_all(struct server *server, char *message, size_t capacity);
+void listener_close_all(struct server *server);
+/* Accepts or not, as there is room: never spins on what it cannot take. */
+void listener_update(struct server *server);
+
+/* reload.c */
+SP_CHECK enum sp_error reload_load(const struct settings *settings, const struct clock *clock,
+                                   struct authority **out, char *reason, size_t capacity);
+void reload_start(struct server *server);
+/* Swaps the new authority in, if there is one, and judges all sessions again. */
+void reload_finish(struct server *server);
+void reload_warn_stale(struct server *server);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * The settings of sealpostd: a file of "key = value" lines, and flags of the same names that
+ * override it. The table in settings.c is the list of keys; docs/man/sealpostd.8 explains them.
+ */
+#ifndef SP_SERVER_SETTINGS_H
+#define SP_SERVER_SETTINGS_H
+
+#include "base/base.h"
+#include "base/log.h"
+
+#define SETTINGS_MESSAGE_BYTES 1024
+
+struct settings {
+    char *listen; /* HOST:PORT; port 0: any free one */
+    char *team;
+    char *ca; /* files; relative ones are relative to the configuration file */
+    char *cert;
+    char *key;
+    char *crl;
+    char *state; /* directory of the database and the files */
+    bool admit_ca;
+    enum log_level log_level;
+    uint64_t max_sessions;
+    uint64_t max_file_bytes;
+    uint64_t disk_reserve_bytes;
+    uint64_t file_workers;
+    uint64_t readers;
+};
+
+/*
+ * Reads CONFIG_FILE (NULL: none), then the flags in ARGV ("--key value" or "--key=value"; '-' for
+ * '_'), then checks that all that is needed is there. On error SP_ECONFIG, or SP_EINVALID for a
+ * wrong flag, and a message that names file and line or the flag.
+ */
+SP_CHECK enum sp_error settings_load(const char *config_file, int argc, char *const *argv,
+                                     struct settings *out, char *message, size_t capacity);
+void settings_deinit(struct settings *settings);
+
+/* One line for each key with its default and meaning, to STDOUT; for --help. */
+void settings_print_keys(void);
+
+#endif
