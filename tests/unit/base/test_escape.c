@@ -49,6 +49,7 @@ static const struct sample on_one_line[] = {
     {"\xe2\x80\x8b\xef\xbb\xbf\xc2\xad",
      "\\u{200B}\\u{FEFF}\\u{00AD}"},                    /* zero width, soft hyphen */
     {"\xe2\x80\xa8\xe2\x80\xa9", "\\u{2028}\\u{2029}"}, /* separators */
+    {"\xf3\xa0\x84\x80", "\\u{E0100}"},                 /* variation selector 17 */
     {"\xf3\xa0\x81\xa1", "\\u{E0061}"},                 /* a tag */
     {"\xe3\x85\xa4", "\\u{3164}"},                      /* Hangul filler */
     {"\xef\xb8\x80", "\\u{FE00}"},                      /* variation selector 1 */

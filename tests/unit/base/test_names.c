@@ -94,6 +94,8 @@ static void test_file_names(void **state)
                                        "...",
                                        ".profile",
                                        "..a",
+                                       ".a",
+                                       "a.",
                                        "Report (final) v2.pdf",
                                        "caf\xc3\xa9.txt",
                                        "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d",
