@@ -3,7 +3,25 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
+
+/* A condition whose timed waits are not moved by a change of the wall clock. */
+static int init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    int result = pthread_condattr_init(&attributes);
+
+    if (result != 0) {
+        return result;
+    }
+    result = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (result == 0) {
+        result = pthread_cond_init(condition, &attributes);
+    }
+    (void)pthread_condattr_destroy(&attributes);
+    return result;
+}
 
 enum sp_error queue_init(struct queue *queue, size_t maximum)
 {
@@ -15,7 +33,7 @@ enum sp_error queue_init(struct queue *queue, size_t maximum)
     if (pthread_mutex_init(&queue->mutex, NULL) != 0) {
         return SP_ENOMEM;
     }
-    if (pthread_cond_init(&queue->filled, NULL) != 0) {
+    if (init_condition(&queue->filled) != 0) {
         (void)pthread_mutex_destroy(&queue->mutex);
         return SP_ENOMEM;
     }
@@ -88,6 +106,28 @@ struct queue_item *queue_wait(struct queue *queue, size_t maximum)
     (void)pthread_mutex_lock(&queue->mutex);
     while (queue->head == NULL && !queue->closed) {
         (void)pthread_cond_wait(&queue->filled, &queue->mutex);
+    }
+    items = take_locked(queue, maximum);
+    (void)pthread_mutex_unlock(&queue->mutex);
+    return items;
+}
+
+struct queue_item *queue_wait_ms(struct queue *queue, size_t maximum, int64_t timeout_ms)
+{
+    struct queue_item *items = NULL;
+    struct timespec until = {0, 0};
+    int result = 0;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(timeout_ms / 1000);
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    (void)pthread_mutex_lock(&queue->mutex);
+    while (queue->head == NULL && !queue->closed && result == 0) {
+        result = pthread_cond_timedwait(&queue->filled, &queue->mutex, &until);
     }
     items = take_locked(queue, maximum);
     (void)pthread_mutex_unlock(&queue->mutex);

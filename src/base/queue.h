@@ -33,6 +33,8 @@ SP_CHECK enum sp_error queue_push(struct queue *queue, struct queue_item *item);
 struct queue_item *queue_take(struct queue *queue, size_t maximum);
 /* The same, but waits until there is one; NULL only when the queue is closed and empty. */
 struct queue_item *queue_wait(struct queue *queue, size_t maximum);
+/* The same, but waits at most TIMEOUT_MS; NULL also when that time has passed. */
+struct queue_item *queue_wait_ms(struct queue *queue, size_t maximum, int64_t timeout_ms);
 /* No more pushes; those who wait are woken. */
 void queue_close(struct queue *queue);
 size_t queue_count(struct queue *queue);
