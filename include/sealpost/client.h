@@ -66,7 +66,8 @@ SP_API void sp_client_free(struct sp_client *client); /* NULL is allowed; cuts t
 /*
  * Begins to connect (TCP, then TLS 1.3 with ALPN "sealpost/1"). Name resolution (getaddrinfo)
  * blocks here, nothing later does. Returns at once; SP_NOTICE_LOGIN or SP_NOTICE_CLOSED follows.
- * May be called again after SP_NOTICE_CLOSED: follows must then be asked for again.
+ * May be called again after SP_NOTICE_CLOSED: follows must then be asked for again. SP_EINVALID:
+ * there is a connection already.
  */
 SP_API SP_CHECK enum sp_error sp_client_connect(struct sp_client *client);
 
@@ -227,8 +228,9 @@ struct sp_once {
 SP_API void sp_once_new(struct sp_once *once);
 
 /*
- * Requests. All return SP_OK with the request's number, or SP_EINVALID, SP_EDISCONNECTED (not
- * logged in), SP_EBUSY (too many wait; take notices first), SP_ENOMEM, with 0. LOG is a name
+ * Requests. All return SP_OK with the request's number, or with 0: SP_EINVALID, SP_ENAME (a name
+ * that is not allowed), SP_ETOOLARGE (a text that no server takes), SP_EDISCONNECTED (not logged
+ * in), SP_EBUSY (too many wait; let bytes move and take notices first), SP_ENOMEM. LOG is a name
  * ("general", "#general") or the 32 hexadecimal digits of a log's id. ONCE may be NULL: then a
  * fresh one is used, and a repetition after a lost connection may double the event.
  */
@@ -272,8 +274,10 @@ SP_API SP_CHECK enum sp_error sp_get_status(struct sp_client *client, uint32_t *
 /*
  * Sends what FD gives, from its current offset to its end, as a file called NAME to a room or a
  * box. A regular file's size is announced; of a pipe it need not be known. FD stays the caller's
- * and must stay open until the result. SP_ECHANGED if a regular file's size changes while it is
- * read. The result comes when the server has verified and stored it: .file and .hash are then set.
+ * and must stay open until the result. A regular file's offset does not move, so that the same FD
+ * can be given again after a lost connection. At once SP_EFILE for what cannot be read; as result
+ * SP_EFILE when reading fails, SP_ECHANGED if a regular file's size changes while it is read. The
+ * result comes when the server has verified and stored it: .file and .hash are then set.
  */
 SP_API SP_CHECK enum sp_error sp_send(struct sp_client *client, const struct sp_once *once,
                                       const char *log, const char *name, int fd, uint32_t *request);
@@ -284,7 +288,8 @@ SP_API SP_CHECK enum sp_error sp_send(struct sp_client *client, const struct sp_
  */
 SP_API SP_CHECK enum sp_error sp_get(struct sp_client *client, const char *id, int fd,
                                      uint32_t *request);
-/* Ends a transfer; its result is then SP_ECANCELLED, unless it was too late. */
+/* Ends a transfer; its result is then SP_ECANCELLED, unless it was too late. Of other requests it
+ * does nothing. */
 SP_API void sp_cancel(struct sp_client *client, uint32_t request);
 
 /* "libsealpost 0.1.0". Static. */

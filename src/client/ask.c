@@ -1,0 +1,265 @@
+/* The requests of sealpost/client.h: what the caller gives, checked and put into a frame. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/name.h"
+#include "client/download.h"
+#include "client/internal.h"
+#include "client/upload.h"
+#include "crypto/secret.h"
+
+static const struct slice no_raw = {NULL, 0};
+
+/* "general", "#general", or 32 hexadecimal digits. */
+static enum sp_error make_key(const char *log, sealpost_v1_LogKey *out)
+{
+    *out = (sealpost_v1_LogKey)sealpost_v1_LogKey_init_zero;
+    if (log == NULL) {
+        return SP_EINVALID;
+    }
+    if (strlen(log) == 2 * ID_BYTES && hex_decode(log, out->id.bytes, ID_BYTES) == SP_OK) {
+        out->id.size = ID_BYTES;
+        return SP_OK;
+    }
+    log += log[0] == '#' ? 1 : 0;
+    enum sp_error error = name_check_log(log, strlen(log));
+    if (error == SP_OK) {
+        (void)snprintf(out->name, sizeof out->name, "%s", log);
+    }
+    return error;
+}
+
+static enum sp_error make_once(const struct sp_once *once, sealpost_v1_Once *out)
+{
+    static const struct sp_once none;
+    struct sp_once fresh;
+
+    if (once == NULL) {
+        sp_once_new(&fresh);
+        once = &fresh;
+    }
+    if (memcmp(once->client_id, none.client_id, sizeof none.client_id) == 0) {
+        return SP_EINVALID;
+    }
+    memcpy(out->client_id, once->client_id, sizeof out->client_id);
+    memcpy(out->salt, once->salt, sizeof out->salt);
+    return SP_OK;
+}
+
+/* Sends the request; its number goes to the caller, itself to whoever has something to add. */
+static enum sp_error ask(struct sp_client *client, enum ask kind, enum frame_type type,
+                         const void *message, struct slice raw, struct request **request,
+                         uint32_t *number)
+{
+    struct request *asked = NULL;
+
+    enum sp_error error = core_request(&client->core, kind, type, message, raw, &asked);
+    *number = error == SP_OK ? asked->number : 0;
+    if (request != NULL) {
+        *request = asked;
+    }
+    return error;
+}
+
+/* ---- Requests that make events ---- */
+
+static enum sp_error create(struct sp_client *client, enum frame_type type,
+                            const struct sp_once *once, const char *name, uint32_t *request)
+{
+    sealpost_v1_Create message = {.has_once = true};
+
+    *request = 0;
+    if (name == NULL) {
+        return SP_EINVALID;
+    }
+    name += name[0] == '#' ? 1 : 0;
+    enum sp_error error = name_check_log(name, strlen(name));
+    if (error == SP_OK) {
+        (void)snprintf(message.name, sizeof message.name, "%s", name);
+        error = make_once(once, &message.once);
+    }
+    return error != SP_OK ? error : ask(client, ASK_EVENT, type, &message, no_raw, NULL, request);
+}
+
+enum sp_error sp_room_create(struct sp_client *client, const struct sp_once *once, const char *name,
+                             uint32_t *request)
+{
+    return create(client, FRAME_ROOM_CREATE, once, name, request);
+}
+
+enum sp_error sp_box_create(struct sp_client *client, const struct sp_once *once, const char *name,
+                            uint32_t *request)
+{
+    return create(client, FRAME_BOX_CREATE, once, name, request);
+}
+
+static enum sp_error write_to(struct sp_client *client, enum frame_type type,
+                              const struct sp_once *once, const char *log, struct slice text,
+                              uint32_t *request)
+{
+    sealpost_v1_Write message = {.has_once = true, .has_log = true};
+
+    *request = 0;
+    if (text.size > LIMIT_RAW_BYTES) {
+        return SP_ETOOLARGE;
+    }
+    if (text.size > 0 && name_check_text((const char *)text.data, text.size) != SP_OK) {
+        return SP_EINVALID;
+    }
+    enum sp_error error = make_key(log, &message.log);
+    if (error == SP_OK) {
+        error = make_once(once, &message.once);
+    }
+    return error != SP_OK ? error : ask(client, ASK_EVENT, type, &message, text, NULL, request);
+}
+
+enum sp_error sp_join(struct sp_client *client, const struct sp_once *once, const char *log,
+                      uint32_t *request)
+{
+    return write_to(client, FRAME_JOIN, once, log, no_raw, request);
+}
+
+enum sp_error sp_leave(struct sp_client *client, const struct sp_once *once, const char *log,
+                       uint32_t *request)
+{
+    return write_to(client, FRAME_LEAVE, once, log, no_raw, request);
+}
+
+enum sp_error sp_topic(struct sp_client *client, const struct sp_once *once, const char *log,
+                       const char *topic, size_t size, uint32_t *request)
+{
+    return write_to(client, FRAME_TOPIC, once, log, (struct slice){(const uint8_t *)topic, size},
+                    request);
+}
+
+enum sp_error sp_post(struct sp_client *client, const struct sp_once *once, const char *log,
+                      const char *text, size_t size, uint32_t *request)
+{
+    return write_to(client, FRAME_POST, once, log, (struct slice){(const uint8_t *)text, size},
+                    request);
+}
+
+/* ---- Following ---- */
+
+enum sp_error sp_follow(struct sp_client *client, const char *log, const struct sp_follow *follow,
+                        uint32_t *request)
+{
+    sealpost_v1_Follow message = {
+        .has_log = true, .after = follow->after, .last = follow->last, .live = follow->live};
+    struct request *asked = NULL;
+
+    *request = 0;
+    enum sp_error error = make_key(log, &message.log);
+    if (error == SP_OK) {
+        error = ask(client, ASK_FOLLOW, FRAME_FOLLOW, &message, no_raw, &asked, request);
+    }
+    if (error == SP_OK) {
+        asked->live = follow->live;
+    }
+    return error;
+}
+
+enum sp_error sp_unfollow(struct sp_client *client, const uint8_t log[SP_ID_BYTES],
+                          uint32_t *request)
+{
+    sealpost_v1_Unfollow message;
+    struct request *asked = NULL;
+
+    memcpy(message.log, log, sizeof message.log);
+    enum sp_error error = ask(client, ASK_DONE, FRAME_UNFOLLOW, &message, no_raw, &asked, request);
+    if (error == SP_OK) {
+        asked->unfollow = true;
+        memcpy(asked->log.bytes, log, sizeof asked->log.bytes);
+    }
+    return error;
+}
+
+/* ---- Lists and state ---- */
+
+static enum sp_error list(struct sp_client *client, sealpost_v1_List_What what, const char *log,
+                          uint32_t *request)
+{
+    sealpost_v1_List message = {.what = what, .has_log = log != NULL};
+    struct request *asked = NULL;
+    enum sp_error error = SP_OK;
+
+    *request = 0;
+    if (log != NULL) {
+        error = make_key(log, &message.log);
+    }
+    if (error == SP_OK) {
+        error = ask(client, ASK_LIST, FRAME_LIST, &message, no_raw, &asked, request);
+    }
+    if (error == SP_OK) {
+        asked->list = message;
+    }
+    return error;
+}
+
+enum sp_error sp_list_logs(struct sp_client *client, uint32_t *request)
+{
+    return list(client, sealpost_v1_List_What_LOGS, NULL, request);
+}
+
+enum sp_error sp_list_members(struct sp_client *client, const char *log, uint32_t *request)
+{
+    return list(client, sealpost_v1_List_What_MEMBERS, log, request);
+}
+
+enum sp_error sp_list_files(struct sp_client *client, const char *log, uint32_t *request)
+{
+    *request = 0;
+    return log == NULL ? SP_EINVALID : list(client, sealpost_v1_List_What_FILES, log, request);
+}
+
+enum sp_error sp_watch_presence(struct sp_client *client, bool on, uint32_t *request)
+{
+    sealpost_v1_WatchPresence message = {.on = on};
+
+    return ask(client, ASK_DONE, FRAME_WATCH_PRESENCE, &message, no_raw, NULL, request);
+}
+
+enum sp_error sp_get_status(struct sp_client *client, uint32_t *request)
+{
+    return ask(client, ASK_STATUS, FRAME_STATUS, NULL, no_raw, NULL, request);
+}
+
+/* ---- Files ---- */
+
+enum sp_error sp_send(struct sp_client *client, const struct sp_once *once, const char *log,
+                      const char *name, int fd, uint32_t *request)
+{
+    sealpost_v1_Offer offer = {.has_once = true, .has_log = true};
+
+    *request = 0;
+    if (name == NULL) {
+        return SP_EINVALID;
+    }
+    enum sp_error error = name_check_file(name, strlen(name));
+    if (error == SP_OK) {
+        (void)snprintf(offer.name, sizeof offer.name, "%s", name);
+        error = make_key(log, &offer.log);
+    }
+    if (error == SP_OK) {
+        error = make_once(once, &offer.once);
+    }
+    return error != SP_OK ? error : upload_start(&client->core, &offer, fd, request);
+}
+
+#define FILE_ID_MINIMUM_DIGITS 6
+
+enum sp_error sp_get(struct sp_client *client, const char *id, int fd, uint32_t *request)
+{
+    size_t digits = 0;
+
+    *request = 0;
+    while (id != NULL && isxdigit((unsigned char)id[digits])) {
+        digits++;
+    }
+    if (id == NULL || id[digits] != '\0' || digits < FILE_ID_MINIMUM_DIGITS ||
+        digits > 2 * ID_BYTES) {
+        return SP_EINVALID;
+    }
+    return download_start(&client->core, id, fd, request);
+}

@@ -1,0 +1,16 @@
+/* From the wire's structs to the public ones. Strings stay borrowed from the wire's. Pure. */
+#ifndef SP_CLIENT_CONVERT_H
+#define SP_CLIENT_CONVERT_H
+
+#include "base/base.h"
+#include "sealpost/client.h"
+#include "wire/frame.h"
+
+void convert_log(const sealpost_v1_LogInfo *in, struct sp_log *out);
+void convert_file(const sealpost_v1_FileInfo *in, struct sp_file *out);
+void convert_welcome(const sealpost_v1_Welcome *in, struct sp_login *out);
+void convert_status(const sealpost_v1_StatusResult *in, struct sp_status *out);
+/* The server's number; 0, which no error has, becomes SP_EINTERNAL. */
+enum sp_error convert_error(uint32_t number);
+
+#endif

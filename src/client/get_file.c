@@ -1,0 +1,171 @@
+/* sp_get_file(): a file gets its name only when it is whole. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "client/internal.h"
+#include "crypto/secret.h"
+#include "sealpost/blocking.h"
+
+/* How long a cancelled download may take to end. */
+#define CANCEL_TIMEOUT_MS 5000
+
+/* A file in the making, beside the one that it will be. */
+struct part {
+    const char *path;
+    char *directory;
+    char *temporary; /* NULL: there is none */
+    int fd;          /* -1 likewise */
+};
+
+static void part_remove(struct part *part)
+{
+    if (part->fd >= 0) {
+        (void)close(part->fd);
+        part->fd = -1;
+        (void)unlink(part->temporary);
+    }
+}
+
+static void part_deinit(struct part *part)
+{
+    part_remove(part);
+    free(part->directory);
+    free(part->temporary);
+}
+
+/* "dir/" and what may be a name in it; "" for the working directory. */
+static enum sp_error part_name(struct part *part)
+{
+    const char *slash = strrchr(part->path, '/');
+    size_t size = slash != NULL ? (size_t)(slash - part->path) + 1 : 0;
+    char hex[ID_HEX_BYTES];
+    struct id id;
+
+    random_id(&id);
+    hex_encode(id.bytes, sizeof id.bytes, hex);
+    part->directory = size > 0 ? strndup(part->path, size) : strdup("./");
+    if (part->directory == NULL ||
+        asprintf(&part->temporary, "%s.sealpost-%s.part", part->directory, hex) < 0) {
+        part->temporary = NULL;
+        return SP_ENOMEM;
+    }
+    return SP_OK;
+}
+
+/* SP_EEXISTS, SP_EFILE with errno, SP_ENOMEM. */
+static enum sp_error part_create(struct part *part, const char *path, bool force)
+{
+    struct stat status;
+
+    *part = (struct part){.path = path, .fd = -1};
+    if (lstat(path, &status) == 0) {
+        if (S_ISDIR(status.st_mode)) {
+            errno = EISDIR;
+            return SP_EFILE;
+        }
+        if (!force) {
+            return SP_EEXISTS;
+        }
+    }
+    enum sp_error error = part_name(part);
+    if (error != SP_OK) {
+        return error;
+    }
+    part->fd = open(part->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    return part->fd >= 0 ? SP_OK : SP_EFILE;
+}
+
+/* Gives the file its name, without replacing another unless FORCE. */
+static enum sp_error part_rename(const struct part *part, bool force)
+{
+    if (force) {
+        return rename(part->temporary, part->path) == 0 ? SP_OK : SP_EFILE;
+    }
+    if (renameat2(AT_FDCWD, part->temporary, AT_FDCWD, part->path, RENAME_NOREPLACE) == 0) {
+        return SP_OK;
+    }
+    if (errno == EINVAL || errno == ENOSYS) { /* a file system that cannot; link(2) does not replace
+                                                 either */
+        if (link(part->temporary, part->path) == 0) {
+            (void)unlink(part->temporary);
+            return SP_OK;
+        }
+    }
+    return errno == EEXIST ? SP_EEXISTS : SP_EFILE;
+}
+
+static enum sp_error part_finish(struct part *part, bool force)
+{
+    if (fsync(part->fd) != 0) {
+        return SP_EFILE;
+    }
+    enum sp_error error = part_rename(part, force);
+    if (error != SP_OK) {
+        return error;
+    }
+    (void)close(part->fd);
+    part->fd = -1;
+    return file_sync_directory(part->directory) == SP_OK ? SP_OK : SP_EFILE;
+}
+
+/* Stopped or timed out: the descriptor is about to be closed, so the transfer must end first. */
+static void cancel(struct sp_client *client, uint32_t request, sp_notice_fn fn, void *context)
+{
+    struct sp_notice notice;
+
+    sp_cancel(client, request);
+    enum sp_error error = sp_wait(client, request, CANCEL_TIMEOUT_MS, NULL, fn, context, &notice);
+    if (error == SP_ETIMEOUT) {
+        client_detach(client, request);
+    }
+}
+
+static enum sp_error give_error(struct sp_client *client, uint32_t request, enum sp_error error,
+                                int number, struct sp_notice *notice)
+{
+    const char *problem = error == SP_EFILE ? strerrordesc_np(number) : NULL;
+    char text[128] = "";
+
+    if (problem != NULL) {
+        (void)snprintf(text, sizeof text, "cannot write the file: %s", problem);
+    }
+    core_result(&client->core, notice, request, error, text);
+    return error;
+}
+
+enum sp_error sp_get_file(struct sp_client *client, const char *id, const char *path, bool force,
+                          const volatile int *stop, sp_notice_fn fn, void *context,
+                          struct sp_notice *notice)
+{
+    struct part part;
+    uint32_t request = 0;
+
+    enum sp_error error = part_create(&part, path, force);
+    if (error == SP_OK) {
+        error = sp_get(client, id, part.fd, &request);
+    }
+    if (error != SP_OK) {
+        (void)give_error(client, request, error, errno, notice);
+        goto out;
+    }
+    error = sp_wait(client, request, 0, stop, fn, context, notice);
+    if (core_request_find(&client->core, request) != NULL) {
+        cancel(client, request, fn, context);
+        (void)give_error(client, request, error, 0, notice);
+    }
+    if (error == SP_OK) {
+        error = part_finish(&part, force);
+        if (error != SP_OK) {
+            (void)give_error(client, request, error, errno, notice);
+        }
+    }
+out:
+    part_deinit(&part);
+    return error;
+}
