@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): a constant that fits */
+static const uint64_t reserve_step_bytes = RESERVE_STEP_BYTES;
+
 /* One piece of an upload's bytes, on its way to the worker. */
 struct chunk {
     struct job job;
@@ -106,7 +109,7 @@ static bool is_wanted(const struct upload *upload, struct job *job)
 static enum sp_error go_to_disk(struct upload *upload, char *detail)
 {
     uint64_t bytes =
-        upload->declared_bytes == UINT64_MAX ? RESERVE_STEP_BYTES : upload->declared_bytes;
+        upload->declared_bytes == UINT64_MAX ? reserve_step_bytes : upload->declared_bytes;
     int fd = -1;
 
     enum sp_error error = store_promise(&upload->files->store, bytes, detail);
@@ -161,11 +164,11 @@ static enum sp_error write_to_disk(struct upload *upload, const void *data, size
                                    char *detail)
 {
     while (upload->declared_bytes == UINT64_MAX && size > upload->promised_bytes) {
-        enum sp_error error = store_promise(&upload->files->store, RESERVE_STEP_BYTES, detail);
+        enum sp_error error = store_promise(&upload->files->store, reserve_step_bytes, detail);
         if (error != SP_OK) {
             return error;
         }
-        upload->promised_bytes += RESERVE_STEP_BYTES;
+        upload->promised_bytes += reserve_step_bytes;
     }
     enum sp_error error = sink_write(&upload->sink, data, size, detail);
     if (error == SP_OK) {
@@ -205,7 +208,7 @@ static enum sp_error take_chunk(struct upload *upload, const struct chunk *chunk
     }
     if (error == SP_OK && upload->state == UPLOAD_DISK) {
         error = write_to_disk(upload, chunk->data, chunk->size, detail);
-    } else if (error == SP_OK && chunk->size > 0) {
+    } else if (error == SP_OK && upload->data != NULL && chunk->size > 0) {
         memcpy(upload->data + upload->size, chunk->data, chunk->size);
     }
     if (error == SP_OK) {

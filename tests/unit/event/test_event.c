@@ -62,7 +62,7 @@ static void test_every_flipped_bit(void **state)
     (void)state;
     make_event(event, BODY_BYTES);
     assert_int_equal(event_chain_next(&start, event, &right), SP_OK);
-    for (size_t bit = 0; bit < 8 * EVENT_BYTES; bit++) {
+    for (size_t bit = 0; bit < (size_t)8 * EVENT_BYTES; bit++) {
         struct event_view view;
         event[bit / 8] ^= (uint8_t)(1U << bit % 8);
         enum sp_error error = event_view_parse(event, EVENT_BYTES, &view);

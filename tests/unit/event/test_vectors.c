@@ -217,20 +217,20 @@ static void check_bad_body(char **field)
 
 static struct kind {
     const char *word;
-    int fields;
     void (*check)(char **field);
+    int fields;
     unsigned checked;
 } kinds[] = {
-    {"commitment", 3, check_commitment, 0},
-    {"start", 2, check_start, 0},
-    {"next", 3, check_next, 0},
-    {"file", 3, check_file, 0},
-    {"header", 9, check_header, 0},
-    {"bad-header", 2, check_bad_header, 0},
-    {"view", 3, check_view, 0},
-    {"body", 8, check_body, 0},
-    {"read-body", 8, check_read_body, 0},
-    {"bad-body", 2, check_bad_body, 0},
+    {"commitment", check_commitment, 3, 0},
+    {"start", check_start, 2, 0},
+    {"next", check_next, 3, 0},
+    {"file", check_file, 3, 0},
+    {"header", check_header, 9, 0},
+    {"bad-header", check_bad_header, 2, 0},
+    {"view", check_view, 3, 0},
+    {"body", check_body, 8, 0},
+    {"read-body", check_read_body, 8, 0},
+    {"bad-body", check_bad_body, 2, 0},
 };
 
 static void check_line(char *line, unsigned number)
