@@ -9,6 +9,11 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithDebInfo)
 endif()
 
+# Assertions stay in every build: they are for our own bugs, and a server that goes on after one does harm.
+foreach(type RELEASE RELWITHDEBINFO MINSIZEREL)
+  string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${type} "${CMAKE_C_FLAGS_${type}}")
+endforeach()
+
 option(SEALPOST_TESTS "Build the tests" ON)
 option(SEALPOST_WERROR "Warnings are errors" ON)
 option(SEALPOST_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)

@@ -36,8 +36,6 @@
 extern "C" {
 #endif
 
-#define SP_API __attribute__((visibility("default")))
-
 #define SP_ID_BYTES 16
 #define SP_DIGEST_BYTES 32
 #define SP_SALT_BYTES 32

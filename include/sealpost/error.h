@@ -11,6 +11,14 @@
 #ifndef SEALPOST_ERROR_H
 #define SEALPOST_ERROR_H
 
+#if defined(__GNUC__)
+#define SP_CHECK __attribute__((warn_unused_result))
+#define SP_API __attribute__((visibility("default")))
+#else
+#define SP_CHECK
+#define SP_API
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -86,31 +94,25 @@ enum sp_error_class {
     X(SP_EINTERNAL, 98, SP_CLASS_UNKNOWN, 1, "internal", "an internal error")
 
 enum sp_error {
-#define SP_ERROR_ENUM(symbol, number, class, exit, name, text) symbol = number,
+#define SP_ERROR_ENUM(symbol, number, class, exit, name, text) symbol = (number),
     SP_ERROR_LIST(SP_ERROR_ENUM)
 #undef SP_ERROR_ENUM
 };
 
 /* A short, stable, lower-case name ("not-found"), for logs and scripts. Static; never NULL. */
-const char *sp_error_name(enum sp_error error);
+SP_API const char *sp_error_name(enum sp_error error);
 
 /* A sentence part for people, without capital or full stop. Static; never NULL. */
-const char *sp_error_text(enum sp_error error);
+SP_API const char *sp_error_text(enum sp_error error);
 
 /* What is known after ERROR. A number that this version does not know is SP_CLASS_UNKNOWN. */
-enum sp_error_class sp_error_class(enum sp_error error);
+SP_API enum sp_error_class sp_error_class(enum sp_error error);
 
 /* The exit code of a command that ends with ERROR (docs: README, "Exit codes"). */
-int sp_error_exit_code(enum sp_error error);
+SP_API int sp_error_exit_code(enum sp_error error);
 
 #ifdef __cplusplus
 }
-#endif
-
-#if defined(__GNUC__)
-#define SP_CHECK __attribute__((warn_unused_result))
-#else
-#define SP_CHECK
 #endif
 
 #endif

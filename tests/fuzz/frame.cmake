@@ -1,0 +1,1 @@
+sealpost_fuzz_target(frame SOURCES frame.c USES wire base)
