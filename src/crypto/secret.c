@@ -21,6 +21,9 @@ enum sp_error secret_new(size_t size, struct secret **out)
     struct secret *secret = NULL;
 
     *out = NULL;
+    if (secret_init() != SP_OK) { /* sodium_malloc() aborts without it */
+        return SP_EINTERNAL;
+    }
     secret = calloc(1, sizeof(*secret));
     if (secret == NULL) {
         return SP_ENOMEM;

@@ -17,7 +17,7 @@ struct secret {
 };
 
 /* SIZE zero bytes. They are locked into memory as far as RLIMIT_MEMLOCK allows; the rest of the
- * protection does not depend on it. SP_ENOMEM. */
+ * protection does not depend on it. SP_ENOMEM, SP_EINTERNAL. */
 SP_CHECK enum sp_error secret_new(size_t size, struct secret **out);
 /* Wipes and frees. NULL is allowed. */
 void secret_free(struct secret *secret);

@@ -69,6 +69,7 @@ static int demand_alpn(SSL *ssl, int *alert, void *unused)
 static bool set_limits(SSL_CTX *context)
 {
     X509_VERIFY_PARAM *parameters = SSL_CTX_get0_param(context);
+    char groups[] = GROUPS; /* OpenSSL's macro casts const away */
 
     SSL_CTX_set_security_level(context, AUTHORITY_SECURITY_LEVEL);
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
@@ -85,7 +86,7 @@ static bool set_limits(SSL_CTX *context)
            SSL_CTX_set_num_tickets(context, 0) == 1 &&
            SSL_CTX_set_max_early_data(context, 0) == 1 &&
            SSL_CTX_set_ciphersuites(context, CIPHERS) == 1 &&
-           SSL_CTX_set1_groups_list(context, GROUPS) == 1;
+           SSL_CTX_set1_groups_list(context, groups) == 1;
 }
 
 static void set_server(SSL_CTX *context)

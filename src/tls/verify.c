@@ -182,22 +182,27 @@ int verify_peer(struct x509_store_ctx_st *context, void *authority)
     return 0;
 }
 
-/* One chain check outside of a handshake. */
-static int verify_chain(const struct authority *authority, X509 *certificate,
-                        STACK_OF(X509) * chain, int purpose, unsigned long flags, time_t at)
+/* One chain check outside of a handshake. WALL_MS NULL: whatever the time. */
+static int verify_chain(const struct authority *authority, X509 *certificate, int purpose,
+                        const int64_t *wall_ms)
 {
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     int found = X509_V_ERR_OUT_OF_MEM;
 
     if (context != NULL &&
-        X509_STORE_CTX_init(context, authority->store, certificate, chain) == 1 &&
+        X509_STORE_CTX_init(context, authority->store, certificate, authority->credentials.chain) ==
+            1 &&
         X509_STORE_CTX_set_purpose(context, purpose) == 1) {
         X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
 
         X509_VERIFY_PARAM_set_depth(parameters, LIMIT_CHAIN_DEPTH);
         X509_VERIFY_PARAM_set_auth_level(parameters, AUTHORITY_SECURITY_LEVEL);
-        X509_STORE_CTX_set_flags(context, X509_V_FLAG_X509_STRICT | flags);
-        X509_STORE_CTX_set_time(context, 0, at);
+        X509_STORE_CTX_set_flags(context, X509_V_FLAG_X509_STRICT);
+        if (wall_ms == NULL) {
+            X509_STORE_CTX_set_flags(context, X509_V_FLAG_NO_CHECK_TIME);
+        } else {
+            X509_STORE_CTX_set_time(context, 0, (time_t)(*wall_ms / MS_PER_SECOND));
+        }
         found = X509_verify_cert(context) == 1 ? X509_V_OK : X509_STORE_CTX_get_error(context);
     }
     X509_STORE_CTX_free(context);
@@ -210,15 +215,14 @@ int verify_ca(const struct authority *authority, struct x509_st *certificate)
     if (X509_check_ca(certificate) != 1) {
         return X509_V_ERR_INVALID_CA;
     }
-    return verify_chain(authority, certificate, authority->credentials.chain, X509_PURPOSE_ANY,
-                        X509_V_FLAG_NO_CHECK_TIME, 0);
+    return verify_chain(authority, certificate, X509_PURPOSE_ANY, NULL);
 }
 
 enum sp_error verify_own_server(const struct authority *authority, char *reason, size_t capacity)
 {
     int64_t wall_ms = clock_wall_ms(authority->clock);
-    int found = verify_chain(authority, authority->credentials.leaf, authority->credentials.chain,
-                             X509_PURPOSE_SSL_SERVER, 0, (time_t)(wall_ms / MS_PER_SECOND));
+    int found =
+        verify_chain(authority, authority->credentials.leaf, X509_PURPOSE_SSL_SERVER, &wall_ms);
 
     if (found != X509_V_OK) {
         (void)snprintf(reason, capacity, "%s", X509_verify_cert_error_string(found));
