@@ -267,5 +267,6 @@ void write_file(const char *path, const void *data, size_t size)
 
     assert_non_null(file);
     assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fchmod(fileno(file), 0600), 0);
     assert_int_equal(fclose(file), 0);
 }
