@@ -14,16 +14,16 @@
 enum command_kind {
     /* domain */
     COMMAND_LOGIN,       /* → REPLY_LOGIN */
-    COMMAND_ROOM_CREATE, /* → REPLY_EVENT; name */
-    COMMAND_ROOM_JOIN,   /* → REPLY_EVENT; log. Joined already: the first join's reply */
+    COMMAND_ROOM_CREATE, /* → REPLY_EVENT; log.name */
+    COMMAND_ROOM_JOIN,   /* → REPLY_EVENT; log. Joined already: repeated, the head's event */
     COMMAND_ROOM_LEAVE,  /* → REPLY_EVENT; log */
-    COMMAND_TOPIC,       /* → REPLY_EVENT; log, text */
-    COMMAND_POST,        /* → REPLY_EVENT; log, text */
+    COMMAND_TOPIC,       /* → REPLY_EVENT; log, body: the text, may be empty */
+    COMMAND_POST,        /* → REPLY_EVENT; log, body: the text */
     COMMAND_FOLLOW,      /* → REPLY_FOLLOW; log, follow */
-    COMMAND_BOX_CREATE,  /* → REPLY_EVENT; name */
+    COMMAND_BOX_CREATE,  /* → REPLY_EVENT; log.name */
     COMMAND_OFFER, /* → REPLY_OFFER; log, file. May the actor put it there? Nothing is written */
     COMMAND_STORE, /* → REPLY_STORED; log, file, blob: the bytes are durable, make the event */
-    COMMAND_OFFER_END, /* no reply; file.client_id: an offer that led to nothing */
+    COMMAND_OFFER_END, /* no reply; client_id: an offer that led to nothing */
     /* readers */
     COMMAND_LIST_LOGS,    /* → REPLY_LIST of ROW_LOG: rooms and boxes that the actor may see */
     COMMAND_LIST_MEMBERS, /* → REPLY_LIST of ROW_MEMBER: the team, or the roster of log when given
@@ -86,9 +86,13 @@ struct command_read {
     uint32_t count;
 };
 
+struct publication;
+
 struct command {
     struct queue_item item;
     enum command_kind kind;
+    struct publication *answer; /* made together with the command, so that whatever runs out, there
+                                   is something to answer with; the domain's to fill and take */
     struct origin origin;
     struct actor actor;
     int64_t received_ms; /* wall clock when it was decoded; decides deadlines and stamps events */

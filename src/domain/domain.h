@@ -24,8 +24,9 @@ struct domain;
 struct domain_config {
     const char *path; /* of the database file, or ":memory:" (then readers = 0 is required) */
     const char *team;
-    bool admit_ca;    /* a certificate of the CA that was never seen makes member and device */
-    unsigned readers; /* threads; 0: reading commands run on the domain's thread too */
+    bool admit_ca; /* a certificate of the CA that was never seen makes member and device */
+    int64_t max_file_bytes; /* 0: LIMIT_FILE_BYTES */
+    unsigned readers;       /* threads; 0: reading commands run on the domain's thread too */
     const struct clock *clock;
     struct log *log; /* may be NULL */
     /* Called on the domain's or a reader's thread when publications wait where none did before. */
@@ -65,11 +66,11 @@ struct publication *domain_take(struct domain *domain);
  * fuzzing. */
 SP_CHECK enum sp_error domain_step(struct domain *domain);
 
-/* For the files' sweep at start: calls FN for every file id with that BUCKET. Before domain_start()
- * only. */
-SP_CHECK enum sp_error domain_each_file(struct domain *domain, uint32_t bucket,
-                                        void (*fn)(void *context, const struct id *file),
-                                        void *context);
+/*
+ * For files_sweep() at start: whether the database has the file FILE in BUCKET; true also when it
+ * cannot tell. Before domain_start() only.
+ */
+bool domain_has_file(struct domain *domain, uint32_t bucket, const struct id *file);
 
 struct domain_status {
     size_t waiting_commands;

@@ -1,7 +1,7 @@
 /*
  * What comes out of the domain, in one order: events, replies, changes of access. Nothing in it is
- * shown or acknowledged before the commit that it belongs to. The domain allocates; the session
- * layer frees.
+ * shown or acknowledged before the commit that it belongs to. A command's reply comes after
+ * its events. The domain allocates; the session layer frees.
  */
 #ifndef SP_DOMAIN_PUBLICATION_H
 #define SP_DOMAIN_PUBLICATION_H
@@ -48,7 +48,7 @@ struct log_info {
     int64_t number; /* the store's; of this database only, never on the wire */
     struct id id;
     enum log_kind kind;
-    char name[LIMIT_LOG_NAME_BYTES + 1];
+    char name[LIMIT_LOG_NAME_BYTES + 1]; /* of a submission log: its box's */
     uint64_t head_sequence;
     struct digest head; /* the chain up to there */
 };
@@ -153,7 +153,9 @@ struct publication {
 
 SP_CHECK enum sp_error reply_new(enum reply_kind kind, const struct origin *origin,
                                  struct reply **out);
-void reply_free(struct reply *reply);                   /* with all that it owns; NULL is allowed */
-void publication_free(struct publication *publication); /* likewise */
+void reply_free(struct reply *reply);  /* with all that it owns; NULL is allowed */
+void reply_clear(struct reply *reply); /* an empty REPLY_ERROR again; only the origin stays */
+void reply_fail(struct reply *reply, enum sp_error error); /* REPLY_ERROR; origin, detail stay */
+void publication_free(struct publication *publication);    /* likewise */
 
 #endif

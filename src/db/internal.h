@@ -1,0 +1,22 @@
+/* What the files of src/db share; the only header of Sealpost that knows SQLite. */
+#ifndef SP_DB_INTERNAL_H
+#define SP_DB_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "db/db.h"
+
+struct db {
+    sqlite3 *handle;
+    bool in_memory;
+    bool sync_failed;
+    size_t wal_pages;    /* after the last commit */
+    size_t written_back; /* of these, by the last checkpoint */
+    bool wal_grew;       /* since a checkpoint wrote all of it back */
+    int64_t deadline_ms; /* monotonic; 0: none */
+};
+
+/* A result of SQLite as an error of ours; remembers in DB that a sync failed. */
+SP_CHECK enum sp_error db_translate(struct db *db, int result);
+
+#endif

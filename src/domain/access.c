@@ -1,0 +1,56 @@
+#include "domain/access.h"
+
+#define KIND_COUNT (LOG_KIND_MEMBER + 1)
+
+#define INSIDE_ROOM                                                                               \
+    (RIGHT_SEE | RIGHT_READ | RIGHT_POST | RIGHT_TOPIC | RIGHT_JOIN | RIGHT_LEAVE | RIGHT_STORE | \
+     RIGHT_ROSTER)
+#define BEFORE_BOX (RIGHT_SEE | RIGHT_READ | RIGHT_STORE | RIGHT_ROSTER)
+#define IN_SUBMISSION (RIGHT_SEE | RIGHT_READ)
+
+/* What is not here is 0: no right at all. */
+static const uint16_t rights[KIND_COUNT][RELATION_COUNT] = {
+    [LOG_KIND_OPEN] = {[RELATION_NONE] = RIGHT_SEE | RIGHT_JOIN,
+                       [RELATION_MEMBER] = INSIDE_ROOM,
+                       [RELATION_OWNER] = INSIDE_ROOM},
+    [LOG_KIND_BOX] = {[RELATION_NONE] = BEFORE_BOX,
+                      [RELATION_MEMBER] = BEFORE_BOX,
+                      [RELATION_OWNER] = BEFORE_BOX | RIGHT_POST | RIGHT_TOPIC | RIGHT_ALL},
+    [LOG_KIND_SUBMISSION] =
+        {[RELATION_OWNER] = IN_SUBMISSION, [RELATION_SUBMITTER] = IN_SUBMISSION},
+};
+
+enum relation access_relation(enum log_kind kind, enum relation role, bool owns)
+{
+    if (kind != LOG_KIND_SUBMISSION) {
+        return role;
+    }
+    if (owns) {
+        return RELATION_SUBMITTER;
+    }
+    return role == RELATION_OWNER ? RELATION_OWNER : RELATION_NONE;
+}
+
+unsigned access_rights(enum log_kind kind, enum relation relation)
+{
+    if ((unsigned)kind >= KIND_COUNT || (unsigned)relation >= RELATION_COUNT) {
+        return 0;
+    }
+    return rights[kind][relation];
+}
+
+enum sp_error access_check(enum log_kind kind, enum relation relation, enum right right)
+{
+    unsigned own = access_rights(kind, relation);
+
+    if ((own & RIGHT_SEE) == 0) {
+        return SP_ENOTFOUND;
+    }
+    if ((own & right) != 0) {
+        return SP_OK;
+    }
+    if (relation == RELATION_NONE && (access_rights(kind, RELATION_MEMBER) & right) != 0) {
+        return SP_ENOTJOINED;
+    }
+    return SP_EFORBIDDEN;
+}

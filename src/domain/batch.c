@@ -1,0 +1,242 @@
+#include "domain/batch.h"
+
+#include <string.h>
+
+#include "domain/read.h"
+
+static const struct {
+    core_handler handle;
+    bool writes; /* needs a savepoint to come back to */
+} handlers[] = {
+    [COMMAND_LOGIN] = {handle_login, true},          [COMMAND_ROOM_CREATE] = {handle_create, true},
+    [COMMAND_ROOM_JOIN] = {handle_join, true},       [COMMAND_ROOM_LEAVE] = {handle_leave, true},
+    [COMMAND_TOPIC] = {handle_topic, true},          [COMMAND_POST] = {handle_post, true},
+    [COMMAND_FOLLOW] = {handle_follow, false},       [COMMAND_BOX_CREATE] = {handle_create, true},
+    [COMMAND_OFFER] = {handle_offer, false},         [COMMAND_STORE] = {handle_store, true},
+    [COMMAND_OFFER_END] = {handle_offer_end, false},
+};
+
+static struct command *command_of(struct queue_item *item)
+{
+    return CONTAINER_OF(item, struct command, item);
+}
+
+/* What our own side has got wrong, or the machine's; a refusal is nothing to report. */
+static bool is_trouble(enum sp_error error)
+{
+    return error == SP_EFULL || error == SP_EIO || error == SP_EINTEGRITY ||
+           error == SP_EINTERNAL || error == SP_ENOMEM;
+}
+
+static enum sp_error handle(struct core *core, const struct command *command, struct reply *reply)
+{
+    if (!command_is_for_domain(command->kind)) {
+        return read_execute(&core->store, command, reply);
+    }
+    return handlers[command->kind].handle(core, command, reply);
+}
+
+/* Takes back what a command has published since MARK. */
+static void unpublish(struct core *core, struct queue_item **mark)
+{
+    struct queue_item *item = *mark;
+
+    while (item != NULL) {
+        struct queue_item *next = item->next;
+        struct publication *publication = CONTAINER_OF(item, struct publication, item);
+        core->event_count -= publication->kind == PUBLISH_EVENT ? 1 : 0;
+        publication_free(publication);
+        item = next;
+    }
+    *mark = NULL;
+    core->last = mark;
+}
+
+/* After a refusal: as if the command had never been. An error: the whole transaction is lost. */
+static enum sp_error undo(struct core *core, bool writes, struct queue_item **mark,
+                          enum sp_error error)
+{
+    enum sp_error undo_error = SP_OK;
+
+    unpublish(core, mark);
+    if (core->cache.changed) {
+        cache_drop(&core->cache);
+    }
+    if (!db_in_transaction(core->db)) {
+        return error;
+    }
+    if (writes) {
+        undo_error = store_do(&core->store, QUERY_ROLL_BACK_TO);
+        if (undo_error == SP_OK) {
+            undo_error = store_do(&core->store, QUERY_RELEASE);
+        }
+    }
+    return undo_error;
+}
+
+/* One command, its reply included. An error: the whole transaction is lost. */
+static enum sp_error execute(struct core *core, struct command *command)
+{
+    struct reply *reply = command->answer->reply;
+    struct queue_item **mark = core->last;
+    bool writes = command_is_for_domain(command->kind) && handlers[command->kind].writes;
+    enum sp_error error = writes ? store_do(&core->store, QUERY_SAVEPOINT) : SP_OK;
+
+    if (error != SP_OK) {
+        return error;
+    }
+    core->cache.changed = false;
+    reply_clear(reply); /* it may have been tried before */
+    reply->origin = command->origin;
+    error = handle(core, command, reply);
+    if (error == SP_OK && writes) {
+        error = store_do(&core->store, QUERY_RELEASE);
+        if (error != SP_OK) {
+            return error;
+        }
+    } else if (error != SP_OK) {
+        enum sp_error lost = undo(core, writes, mark, error);
+        if (lost != SP_OK) {
+            return lost;
+        }
+        if (is_trouble(error)) {
+            log_line(core->log, LOG_ERROR, "event=command-failed kind=%d error=%s", command->kind,
+                     sp_error_name(error));
+        }
+        reply_fail(reply, error);
+    }
+    if (command->kind != COMMAND_OFFER_END) {
+        core_publish(core, command->answer);
+    }
+    return SP_OK;
+}
+
+/* Frees what is published from ITEM on, but not the replies: they are the commands'. */
+static void drop_events(struct queue_item *item)
+{
+    while (item != NULL) {
+        struct queue_item *next = item->next;
+        struct publication *publication = CONTAINER_OF(item, struct publication, item);
+        if (publication->kind != PUBLISH_REPLY) {
+            publication_free(publication);
+        }
+        item = next;
+    }
+}
+
+static void start_publications(struct core *core)
+{
+    core->first = NULL;
+    core->last = &core->first;
+    core->event_count = 0;
+}
+
+/* The transaction is gone: memory follows. */
+static void abandon(struct core *core)
+{
+    db_rollback(core->db);
+    cache_drop(&core->cache);
+    offers_undo(&core->offers, core->batch);
+    drop_events(core->first);
+    start_publications(core);
+}
+
+/* COUNT commands from FIRST in one transaction. On an error nothing has happened. */
+static enum sp_error attempt(struct core *core, struct queue_item *first, size_t count)
+{
+    core->batch++;
+    start_publications(core);
+    enum sp_error error = store_do(&core->store, QUERY_BEGIN);
+    for (struct queue_item *item = first; error == SP_OK && count > 0; item = item->next, count--) {
+        error = execute(core, command_of(item));
+    }
+    if (error == SP_OK) {
+        error = store_do(&core->store, QUERY_COMMIT);
+    }
+    if (error != SP_OK) {
+        log_line(core->log, LOG_ERROR, "event=commit-failed error=%s sync=%s", sp_error_name(error),
+                 db_sync_failed(core->db) ? "failed" : "ok");
+        abandon(core);
+    }
+    return error;
+}
+
+/* Moves what was published by the last attempt into OUT. */
+static void collect(struct core *core, struct batch_result *out)
+{
+    out->event_count += core->event_count;
+    if (core->first == NULL) {
+        return;
+    }
+    if (out->first == NULL) {
+        out->first = core->first;
+    } else {
+        out->last->next = core->first;
+    }
+    out->last = CONTAINER_OF(core->last, struct queue_item, next);
+}
+
+static void answer_failure(struct core *core, struct command *command, enum sp_error error)
+{
+    struct reply *reply = command->answer->reply;
+
+    reply_clear(reply);
+    reply->origin = command->origin;
+    reply->error = error;
+    if (command->kind != COMMAND_OFFER_END) {
+        core_publish(core, command->answer);
+    }
+}
+
+/* The commands are done: their answers, if they are published, are no longer theirs. */
+static void free_commands(struct queue_item *item, bool answered)
+{
+    while (item != NULL) {
+        struct queue_item *next = item->next;
+        struct command *command = command_of(item);
+        if (answered && command->kind != COMMAND_OFFER_END) {
+            command->answer = NULL;
+        }
+        command_free(command);
+        item = next;
+    }
+}
+
+/* Each of the commands by itself, until a sync fails. */
+static void run_singly(struct core *core, struct queue_item *commands, struct batch_result *out)
+{
+    for (struct queue_item *item = commands; item != NULL && !db_sync_failed(core->db);
+         item = item->next) {
+        enum sp_error error = attempt(core, item, 1);
+        if (error == SP_OK) {
+            out->commit_count++;
+        } else {
+            answer_failure(core, command_of(item), error);
+        }
+        collect(core, out);
+    }
+}
+
+enum sp_error batch_run(struct core *core, struct queue_item *commands, struct batch_result *out)
+{
+    size_t count = 0;
+
+    memset(out, 0, sizeof *out);
+    cache_trim(&core->cache);
+    for (const struct queue_item *item = commands; item != NULL; item = item->next) {
+        count++;
+    }
+    if (attempt(core, commands, count) == SP_OK) {
+        out->commit_count = 1;
+        collect(core, out);
+    } else {
+        run_singly(core, commands, out);
+    }
+    bool lost = db_sync_failed(core->db);
+    if (lost) {
+        drop_events(out->first);
+        memset(out, 0, sizeof *out);
+    }
+    free_commands(commands, !lost);
+    return lost ? SP_EIO : SP_OK;
+}

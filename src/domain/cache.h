@@ -1,0 +1,47 @@
+/*
+ * What the writer knows by heart: logs with their heads, and who is what in which roster. Filled as
+ * it is needed, so that the start takes the same time for a large database as for a small one.
+ *
+ * It follows the statements of the transaction that is open. When these are undone it is wrong and
+ * must be dropped: cache->changed tells whether a command has changed it. Domain thread only.
+ */
+#ifndef SP_DOMAIN_CACHE_H
+#define SP_DOMAIN_CACHE_H
+
+#include "domain/store.h"
+
+struct cached_log;
+struct cached_role;
+
+struct cache {
+    struct store *store; /* borrowed */
+    struct cached_log *by_number;
+    struct cached_log *by_id;
+    struct cached_log *by_name;
+    struct cached_role *roles;
+    bool changed; /* set here when something was written through; cleared by the owner */
+};
+
+void cache_init(struct cache *cache, struct store *store);
+/* Forgets everything; all borrowed logs are gone. Also ends its use. */
+void cache_drop(struct cache *cache);
+/* Forgets everything if it has grown too large. Between two batches only. */
+void cache_trim(struct cache *cache);
+
+/* The log, borrowed until the cache is dropped. SP_ENOTFOUND; errors of the store; SP_ENOMEM. */
+SP_CHECK enum sp_error cache_find_log(struct cache *cache, int64_t number, struct log_row **out);
+SP_CHECK enum sp_error cache_find_log_by_key(struct cache *cache, const struct log_key *key,
+                                             struct log_row **out);
+/* What MEMBER is to LOG. */
+SP_CHECK enum sp_error cache_find_relation(struct cache *cache, const struct log_row *log,
+                                           int64_t member, enum relation *out);
+
+/* After the statements that did it succeeded. */
+SP_CHECK enum sp_error cache_add_log(struct cache *cache, const struct log_row *log,
+                                     struct log_row **out);
+SP_CHECK enum sp_error cache_set_role(struct cache *cache, int64_t log, int64_t member,
+                                      enum relation role);
+void cache_advance(struct cache *cache, struct log_row *log, const struct digest *head,
+                   int64_t time_ms);
+
+#endif

@@ -1,0 +1,59 @@
+#include "domain/schema.h"
+
+#include "base/base.h"
+
+/*
+ * Never changed, only added to. Times are milliseconds since 1970. Members, devices and logs are
+ * never deleted: a name or a number never comes to mean somebody else.
+ *
+ * logs      rooms and boxes have a name, in one name space; a submission log has none but its box
+ *           (parent) and its submitter (owner). The head is that of its last event.
+ * roster    who is in a room or owns a box; role as in domain/access.h
+ * events    key = log << 40 | sequence: a log's events lie together, in order. hash: the chain up
+ * to here. device NULL: made by the server. salt and body NULL: erased. requests  which event a
+ * device's client id has made; what makes it exactly once files     box: of a submission. bucket 0:
+ * the bytes are content
+ */
+static const char version_1[] =
+    "CREATE TABLE team(name TEXT NOT NULL, incarnation BLOB NOT NULL, created_ms INTEGER NOT NULL)"
+    " STRICT;"
+
+    "CREATE TABLE members(no INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE,"
+    " role INTEGER NOT NULL DEFAULT 0, disabled INTEGER NOT NULL DEFAULT 0,"
+    " created_ms INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE devices(no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+    " member INTEGER NOT NULL REFERENCES members(no), label TEXT NOT NULL DEFAULT '',"
+    " created_ms INTEGER NOT NULL, revoked INTEGER NOT NULL DEFAULT 0) STRICT;"
+
+    "CREATE TABLE certificates(fingerprint BLOB PRIMARY KEY,"
+    " device INTEGER NOT NULL REFERENCES devices(no), serial BLOB NOT NULL, issuer BLOB NOT NULL,"
+    " not_after_ms INTEGER NOT NULL, first_seen_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE logs(no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL,"
+    " name TEXT UNIQUE, parent INTEGER REFERENCES logs(no),"
+    " owner INTEGER NOT NULL REFERENCES members(no), topic TEXT NOT NULL DEFAULT '',"
+    " created_ms INTEGER NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX logs_of_box ON logs(parent, owner) WHERE parent IS NOT NULL;"
+    "CREATE INDEX logs_named ON logs(no) WHERE name IS NOT NULL;"
+
+    "CREATE TABLE roster(log INTEGER NOT NULL REFERENCES logs(no),"
+    " member INTEGER NOT NULL REFERENCES members(no), role INTEGER NOT NULL,"
+    " joined_ms INTEGER NOT NULL, PRIMARY KEY(log, member)) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE events(key INTEGER PRIMARY KEY, device INTEGER, header BLOB NOT NULL,"
+    " hash BLOB NOT NULL, salt BLOB, body BLOB) STRICT;"
+
+    "CREATE TABLE requests(device INTEGER NOT NULL, client_id BLOB NOT NULL,"
+    " event_key INTEGER NOT NULL, PRIMARY KEY(device, client_id)) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE files(no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE,"
+    " log INTEGER NOT NULL REFERENCES logs(no), box INTEGER REFERENCES logs(no),"
+    " sequence INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, sha256 BLOB NOT NULL,"
+    " member INTEGER NOT NULL REFERENCES members(no), time_ms INTEGER NOT NULL,"
+    " bucket INTEGER NOT NULL, content BLOB) STRICT;"
+    "CREATE INDEX files_of_log ON files(log, no);"
+    "CREATE INDEX files_of_box ON files(box, no) WHERE box IS NOT NULL;";
+
+const char *const schema_steps[] = {version_1};
+const size_t schema_step_count = COUNT_OF(schema_steps);

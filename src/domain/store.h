@@ -1,0 +1,138 @@
+/*
+ * The domain's SQL: what is kept, and how it is found again. It decides nothing. One store stands
+ * on one connection: the writer's or a reader's.
+ *
+ * What is not there is SP_ENOTFOUND, a row that contradicts itself SP_EINTEGRITY; else the errors
+ * of db/statement.h.
+ */
+#ifndef SP_DOMAIN_STORE_H
+#define SP_DOMAIN_STORE_H
+
+#include "db/statement.h"
+#include "domain/access.h"
+#include "domain/command.h"
+#include "domain/publication.h"
+
+enum store_query {
+    QUERY_BEGIN,
+    QUERY_COMMIT,
+    QUERY_SAVEPOINT,
+    QUERY_RELEASE,
+    QUERY_ROLL_BACK_TO,
+    QUERY_TEAM,
+    QUERY_ADD_TEAM,
+    QUERY_CERTIFICATE,
+    QUERY_MEMBER,
+    QUERY_ADD_MEMBER,
+    QUERY_ADD_DEVICE,
+    QUERY_ADD_CERTIFICATE,
+    QUERY_LOG_BY_NUMBER,
+    QUERY_LOG_BY_ID,
+    QUERY_LOG_BY_NAME,
+    QUERY_LOG_OF_BOX,
+    QUERY_HEAD,
+    QUERY_ADD_LOG,
+    QUERY_SET_TOPIC,
+    QUERY_ROLE,
+    QUERY_SET_ROLE,
+    QUERY_REMOVE_ROLE,
+    QUERY_ADD_EVENT,
+    QUERY_HASH,
+    QUERY_REQUEST,
+    QUERY_ADD_REQUEST,
+    QUERY_ADD_FILE,
+    QUERY_FILE,
+    QUERY_FILES_OF_LOG,
+    QUERY_FILES_OF_BOX,
+    QUERY_FILES_FROM_TO,
+    QUERY_CONTENT,
+    QUERY_LIST_LOGS,
+    QUERY_LIST_TEAM,
+    QUERY_LIST_ROSTER,
+    QUERY_EVENTS,
+    QUERY_COUNT
+};
+
+struct store {
+    struct db *db; /* borrowed */
+    struct statement *queries[QUERY_COUNT];
+};
+
+SP_CHECK enum sp_error store_init(struct store *store, struct db *db);
+void store_deinit(struct store *store); /* may be called twice */
+/* One that has neither parameters nor rows. */
+SP_CHECK enum sp_error store_do(struct store *store, enum store_query query);
+
+/* The team's row; ADD makes it. */
+SP_CHECK enum sp_error store_find_team(struct store *store, char name[LIMIT_TEAM_BYTES + 1],
+                                       struct id *incarnation);
+SP_CHECK enum sp_error store_add_team(struct store *store, const char *name,
+                                      const struct id *incarnation, int64_t now_ms);
+
+/* A device with its member, as a certificate leads to it. */
+struct login_row {
+    struct actor actor;
+    bool disabled; /* the member or the device */
+};
+SP_CHECK enum sp_error store_find_certificate(struct store *store, const struct digest *fingerprint,
+                                              struct login_row *out);
+SP_CHECK enum sp_error store_find_member(struct store *store, const char *username, int64_t *member,
+                                         bool *disabled);
+SP_CHECK enum sp_error store_add_member(struct store *store, const char *username, int64_t now_ms,
+                                        int64_t *member);
+SP_CHECK enum sp_error store_add_device(struct store *store, const struct id *id, int64_t member,
+                                        int64_t now_ms, int64_t *device);
+SP_CHECK enum sp_error store_add_certificate(struct store *store, int64_t device,
+                                             const struct command_login *login, int64_t now_ms);
+
+/* A log with its head. */
+struct log_row {
+    struct log_info info;
+    int64_t parent;  /* of a submission log: its box; else 0 */
+    int64_t owner;   /* a member: who made it, or whose submissions it holds */
+    int64_t last_ms; /* time of the head's event */
+};
+SP_CHECK enum sp_error store_find_log(struct store *store, int64_t number, struct log_row *out);
+SP_CHECK enum sp_error store_find_log_by_key(struct store *store, const struct log_key *key,
+                                             struct log_row *out);
+SP_CHECK enum sp_error store_find_log_of_box(struct store *store, int64_t box, int64_t owner,
+                                             struct log_row *out);
+/* Sets LOG->info.number. */
+SP_CHECK enum sp_error store_add_log(struct store *store, struct log_row *log, int64_t now_ms);
+SP_CHECK enum sp_error store_set_topic(struct store *store, int64_t log, struct slice topic);
+
+/* In the roster of LOG. Not there: RELATION_NONE, which also takes it out. */
+SP_CHECK enum sp_error store_find_role(struct store *store, int64_t log, int64_t member,
+                                       enum relation *out);
+SP_CHECK enum sp_error store_set_role(struct store *store, int64_t log, int64_t member,
+                                      enum relation role, int64_t now_ms);
+
+int64_t store_event_key(int64_t log, uint64_t sequence);
+int64_t store_key_log(int64_t key);
+SP_CHECK enum sp_error store_add_event(struct store *store, const struct event_record *record,
+                                       int64_t device, const struct digest *hash);
+SP_CHECK enum sp_error store_find_hash(struct store *store, int64_t log, uint64_t sequence,
+                                       struct digest *out);
+
+/* The event that DEVICE's CLIENT_ID has made. */
+struct request_row {
+    int64_t log;
+    struct event_header header;
+    struct digest hash;
+};
+SP_CHECK enum sp_error store_find_request(struct store *store, int64_t device,
+                                          const struct id *client_id, struct request_row *out);
+SP_CHECK enum sp_error store_add_request(struct store *store, int64_t device,
+                                         const struct id *client_id, int64_t event_key);
+
+/* LOG is where the event is; CONTENT empty unless FILE->bucket is 0. */
+SP_CHECK enum sp_error store_add_file(struct store *store, const struct log_row *log,
+                                      const struct file_info *file, int64_t member,
+                                      struct slice content);
+SP_CHECK enum sp_error store_find_file(struct store *store, const struct id *file,
+                                       struct file_info *out);
+/* The columns of every query of files, from the current row; *KEY and *LOG are its numbers. */
+void store_read_file(struct statement *statement, int64_t *key, int64_t *log,
+                     struct file_info *out);
+
+#endif
