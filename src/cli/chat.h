@@ -1,0 +1,113 @@
+/*
+ * sealpost chat: one connection, many things under way. chat.c is the loop and the connection,
+ * chat_task.c what is under way; how it is talked to is a face: lines for people (chat_line.c),
+ * JSON for bots (chat_json.c). Nothing here blocks but reading a file that is sent and resolving a
+ * name.
+ */
+#ifndef SP_CLI_CHAT_H
+#define SP_CLI_CHAT_H
+
+#include "cli/cli.h"
+#include "cli/line_reader.h"
+
+#define CHAT_MAX_TASKS 32 /* below what a server lets wait; no input is read while they do */
+#define CHAT_TAG_BYTES 256
+#define CHAT_RECENT_LINES 20
+
+enum task_kind { TASK_ACTION, TASK_FOLLOW, TASK_UNFOLLOW, TASK_LOGS, TASK_MEMBERS, TASK_FILES };
+
+/* Something asked for whose answer has not come. */
+struct task {
+    struct task *next;
+    enum task_kind kind;
+    struct action action; /* of TASK_ACTION; its log and text point to what is below */
+    char log[LIMIT_LOG_NAME_BYTES + 1];
+    char *text;               /* owned; may be NULL */
+    char tag[CHAT_TAG_BYTES]; /* JSON: the command's id as it is to be given back; "": none */
+    const char *name;         /* JSON: of the command; static */
+    uint64_t after;           /* of TASK_FOLLOW, as in struct sp_follow */
+    uint64_t last;
+    bool only_new;         /* likewise: show nothing that is there already */
+    bool first;            /* the one that chat was started for: if it fails, chat ends */
+    bool silent;           /* asked for by chat itself */
+    bool maybe_done;       /* an attempt was cut off */
+    uint32_t request;      /* 0: not asked (again) yet */
+    int64_t not_before_ms; /* monotonic; after "busy" */
+    uint64_t rows;
+};
+
+/* A log whose events we see. */
+struct followed {
+    struct followed *next;
+    char log[LIMIT_LOG_NAME_BYTES + 1];
+    uint8_t id[SP_ID_BYTES];
+    uint64_t last;   /* sequence number of the last event that came */
+    uint64_t hidden; /* those up to this are not shown */
+};
+
+struct chat;
+
+struct chat_face {
+    void (*line)(struct chat *chat, char *line, size_t size);
+    void (*line_too_long)(struct chat *chat);
+    /* TASK is over, with ERROR; of SP_OK, NOTICE is the result. */
+    void (*done)(struct chat *chat, struct task *task, enum sp_error error, const char *text,
+                 const struct sp_notice *notice);
+    void (*row)(struct chat *chat, struct task *task, const struct sp_row *row);
+    void (*online)(struct chat *chat);
+    void (*offline)(struct chat *chat, enum sp_error error, const char *text);
+    void (*follow_ended)(struct chat *chat, const char *log, enum sp_error error, const char *text);
+};
+
+extern const struct chat_face chat_line_face;
+extern const struct chat_face chat_json_face;
+
+struct chat {
+    struct cli *cli;
+    const struct chat_face *face;
+    struct line_reader input;
+    struct task *tasks; /* in the order in which they were asked for */
+    size_t task_count;
+    struct followed *followed;
+    char room[LIMIT_LOG_NAME_BYTES + 1]; /* lines go there; "": nowhere yet */
+    uint64_t recent;                     /* events to show of a room when it is joined */
+    bool reading;                        /* standard input is not over */
+    bool quit;
+    int code;              /* what chat exits with */
+    int64_t connect_at_ms; /* monotonic; 0: connected, or connecting */
+    int64_t offline_since_ms;
+    int backoff_ms;
+};
+
+/* A new task at the end of the list; NULL when memory runs out (that was said). LOG may be "". */
+struct task *task_new(struct chat *chat, enum task_kind kind, const char *log);
+/* Gives TASK a copy of SIZE bytes as its action's text. SP_ENOMEM. */
+SP_CHECK enum sp_error task_set_text(struct task *task, const char *text, size_t size);
+/* Ends TASK with an error before it was asked for, and frees it. */
+void task_refuse(struct chat *chat, struct task *task, enum sp_error error, const char *text);
+/* Asks for all that can be asked for now. */
+void tasks_start(struct chat *chat);
+/* Milliseconds until tasks_start() has something to do; -1: nothing but the server's answers. */
+int tasks_timeout_ms(const struct chat *chat);
+/* A notice about a task; false if it is about none. */
+bool tasks_take(struct chat *chat, const struct sp_notice *notice);
+/* The connection is lost: what is under way is to be asked for again. */
+void tasks_disconnected(struct chat *chat);
+/* All fail with ERROR. */
+void tasks_fail(struct chat *chat, enum sp_error error, const char *text);
+void tasks_free(struct chat *chat);
+
+/* The log that is followed under that name, or NULL. */
+struct followed *followed_find(struct chat *chat, const char *log);
+/* TASK, a TASK_FOLLOW, has been answered. */
+void followed_add(struct chat *chat, const struct task *task, const struct sp_notice *notice);
+void followed_remove(struct chat *chat, const char *log);
+/* After a new login: all of them are asked for again, from where they were. */
+void followed_resume(struct chat *chat);
+void followed_free(struct chat *chat);
+
+/* Opens PATH to be sent by TASK, under NAME or its own. On error a sentence in TEXT. */
+SP_CHECK enum sp_error task_open_file(struct task *task, const char *path, const char *name,
+                                      char *text, size_t capacity);
+
+#endif

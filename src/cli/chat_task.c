@@ -1,0 +1,249 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/name.h"
+#include "cli/chat.h"
+
+#define BUSY_MS 200
+
+struct task *task_new(struct chat *chat, enum task_kind kind, const char *log)
+{
+    struct task *task = calloc(1, sizeof(*task));
+    struct task **at = &chat->tasks;
+
+    if (task == NULL) {
+        say_error(&chat->cli->out, "%s", sp_error_text(SP_ENOMEM));
+        return NULL;
+    }
+    task->kind = kind;
+    task->action.fd = -1;
+    (void)snprintf(task->log, sizeof(task->log), "%s", log);
+    task->action.log = task->log;
+    sp_once_new(&task->action.once);
+    while (*at != NULL) {
+        at = &(*at)->next;
+    }
+    *at = task;
+    chat->task_count++;
+    return task;
+}
+
+enum sp_error task_set_text(struct task *task, const char *text, size_t size)
+{
+    task->text = malloc(size + 1);
+    if (task->text == NULL) {
+        return SP_ENOMEM;
+    }
+    memcpy(task->text, text, size);
+    task->text[size] = '\0';
+    task->action.text = task->text;
+    task->action.size = size;
+    return SP_OK;
+}
+
+enum sp_error task_open_file(struct task *task, const char *path, const char *name, char *text,
+                             size_t capacity)
+{
+    const char *slash = strrchr(path, '/');
+    struct stat status;
+
+    text[0] = '\0';
+    name = name != NULL ? name : slash == NULL ? path : slash + 1;
+    if (name_check_file(name, strlen(name)) != SP_OK) {
+        return SP_ENAME;
+    }
+    /* Not to hang on a pipe that nobody writes to; reading a regular file is not changed by it. */
+    task->action.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (task->action.fd < 0) {
+        (void)snprintf(text, capacity, "%.400s: %s", path,
+                       strerror(errno)); /* NOLINT(concurrency-mt-unsafe): there is one thread */
+        return SP_EFILE;
+    }
+    if (fstat(task->action.fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        (void)snprintf(text, capacity, "%.400s is not a regular file", path);
+        return SP_EFILE;
+    }
+    return task_set_text(task, name, strlen(name));
+}
+
+static void unlink_task(struct chat *chat, const struct task *task)
+{
+    struct task **at = &chat->tasks;
+
+    while (*at != NULL && *at != task) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        *at = task->next;
+        chat->task_count--;
+    }
+}
+
+static void task_free(struct task *task)
+{
+    if (task->action.fd >= 0) {
+        (void)close(task->action.fd);
+    }
+    free(task->text);
+    free(task);
+}
+
+void task_refuse(struct chat *chat, struct task *task, enum sp_error error, const char *text)
+{
+    unlink_task(chat, task);
+    chat->face->done(chat, task, error, text[0] == '\0' ? sp_error_text(error) : text, NULL);
+    task_free(task);
+}
+
+void tasks_fail(struct chat *chat, enum sp_error error, const char *text)
+{
+    while (chat->tasks != NULL) {
+        task_refuse(chat, chat->tasks, error, text);
+    }
+}
+
+void tasks_free(struct chat *chat)
+{
+    while (chat->tasks != NULL) {
+        struct task *task = chat->tasks;
+
+        unlink_task(chat, task);
+        task_free(task);
+    }
+}
+
+static enum sp_error ask(struct chat *chat, struct task *task)
+{
+    struct sp_client *client = chat->cli->session.client;
+    const char *log = task->log[0] == '\0' ? NULL : task->log;
+    struct sp_follow follow = {.after = task->after, .last = task->last, .live = true};
+    const struct followed *followed = NULL;
+
+    switch (task->kind) {
+    case TASK_ACTION:
+        return action_start(&task->action, client, &task->request);
+    case TASK_FOLLOW:
+        follow.last = task->only_new ? 1 : task->last;
+        return sp_follow(client, task->log, &follow, &task->request);
+    case TASK_UNFOLLOW:
+        followed = followed_find(chat, task->log);
+        return followed == NULL ? SP_ENOTFOUND : sp_unfollow(client, followed->id, &task->request);
+    case TASK_LOGS:
+        return sp_list_logs(client, &task->request);
+    case TASK_MEMBERS:
+        return sp_list_members(client, log, &task->request);
+    case TASK_FILES:
+        return sp_list_files(client, log, &task->request);
+    }
+    return SP_EINVALID;
+}
+
+void tasks_start(struct chat *chat)
+{
+    int64_t now_ms = clock_monotonic_ms(chat->cli->out.clock);
+    struct task *next = NULL;
+
+    for (struct task *task = chat->tasks; task != NULL && chat->cli->session.online; task = next) {
+        enum sp_error error = SP_OK;
+
+        next = task->next;
+        if (task->request != 0) {
+            continue;
+        }
+        if (task->not_before_ms > now_ms) {
+            return; /* those behind it wait, too: the order is the user's */
+        }
+        error = ask(chat, task);
+        if (error == SP_EBUSY) {
+            task->not_before_ms = now_ms + BUSY_MS;
+            return;
+        }
+        if (error != SP_OK && error != SP_EDISCONNECTED) {
+            task_refuse(chat, task, error, "");
+        }
+    }
+}
+
+int tasks_timeout_ms(const struct chat *chat)
+{
+    int64_t now_ms = clock_monotonic_ms(chat->cli->out.clock);
+
+    for (const struct task *task = chat->tasks; task != NULL; task = task->next) {
+        if (task->request == 0) {
+            return task->not_before_ms > now_ms ? (int)(task->not_before_ms - now_ms) : 0;
+        }
+    }
+    return -1;
+}
+
+static struct task *find_request(const struct chat *chat, uint32_t request)
+{
+    struct task *task = chat->tasks;
+
+    while (task != NULL && (task->request == 0 || task->request != request)) {
+        task = task->next;
+    }
+    return task;
+}
+
+/* Whether TASK is to be asked for again after ERROR. */
+static bool take_again(struct chat *chat, struct task *task, enum sp_error error)
+{
+    if (!error_is_passing(error)) {
+        return false;
+    }
+    if (sp_error_class(error) == SP_CLASS_UNKNOWN) {
+        task->maybe_done = task->kind == TASK_ACTION;
+        if (!action_is_repeatable(&task->action)) {
+            return false;
+        }
+    }
+    task->request = 0;
+    task->rows = 0;
+    task->not_before_ms = clock_monotonic_ms(chat->cli->out.clock) + BUSY_MS;
+    return true;
+}
+
+bool tasks_take(struct chat *chat, const struct sp_notice *notice)
+{
+    struct task *task = find_request(chat, notice->request);
+
+    if (task == NULL) {
+        return false;
+    }
+    if (notice->type == SP_NOTICE_ROW) {
+        task->rows++;
+        chat->face->row(chat, task, &notice->row);
+        return true;
+    }
+    if (notice->type != SP_NOTICE_RESULT || take_again(chat, task, notice->error)) {
+        return true;
+    }
+    if (notice->error == SP_OK || sp_error_class(notice->error) == SP_CLASS_REFUSED) {
+        task->maybe_done = false;
+    }
+    unlink_task(chat, task);
+    if (notice->error == SP_OK && task->kind == TASK_FOLLOW) {
+        followed_add(chat, task, notice);
+    } else if (notice->error == SP_OK && task->kind == TASK_UNFOLLOW) {
+        followed_remove(chat, task->log);
+    }
+    chat->face->done(chat, task, notice->error,
+                     notice->text[0] == '\0' ? sp_error_text(notice->error) : notice->text, notice);
+    task_free(task);
+    return true;
+}
+
+void tasks_disconnected(struct chat *chat)
+{
+    for (struct task *task = chat->tasks; task != NULL; task = task->next) {
+        if (task->request != 0) {
+            task->maybe_done = task->kind == TASK_ACTION;
+            task->request = 0;
+        }
+    }
+}

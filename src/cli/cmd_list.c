@@ -1,0 +1,159 @@
+/* Lists: rooms, boxes, members, files, and what is known of one room or box. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/show.h"
+
+enum list_kind { LIST_LOGS, LIST_MEMBERS, LIST_FILES };
+
+struct list {
+    struct cli *cli;
+    enum list_kind kind;
+    const char *log;         /* of MEMBERS and FILES; may be NULL for members */
+    enum sp_log_kind wanted; /* of LOGS: only these */
+    const char *name;        /* of LOGS: only this one; NULL: all */
+    bool topic_only;         /* of LOGS: print nothing but the topic */
+    uint64_t seen;           /* rows of this attempt */
+    uint64_t shown;          /* rows in all: an attempt that was cut is not shown twice */
+    bool found;
+};
+
+static void show_topic(struct list *list, const struct sp_row *row)
+{
+    struct output *output = &list->cli->out;
+
+    if (output->mode == OUTPUT_JSON) {
+        show_row(output, row);
+    } else {
+        put_escaped(output, row->topic, strlen(row->topic), false);
+        (void)fputc('\n', output->data);
+    }
+}
+
+static void on_row(void *context, const struct sp_notice *notice)
+{
+    struct list *list = context;
+
+    if (notice->type != SP_NOTICE_ROW) {
+        return;
+    }
+    if (list->kind == LIST_LOGS &&
+        (notice->row.log.kind != list->wanted ||
+         (list->name != NULL && strcmp(list->name, notice->row.log.name) != 0))) {
+        return;
+    }
+    list->found = true;
+    if (++list->seen <= list->shown) {
+        return;
+    }
+    list->shown = list->seen;
+    if (list->topic_only) {
+        show_topic(list, &notice->row);
+    } else {
+        show_row(&list->cli->out, &notice->row);
+    }
+}
+
+static enum sp_error attempt(struct session *session, void *context, struct sp_notice *notice)
+{
+    struct list *list = context;
+    uint32_t request = 0;
+    enum sp_error error = SP_OK;
+
+    list->seen = 0;
+    switch (list->kind) {
+    case LIST_LOGS:
+        error = sp_list_logs(session->client, &request);
+        break;
+    case LIST_MEMBERS:
+        error = sp_list_members(session->client, list->log, &request);
+        break;
+    case LIST_FILES:
+        error = sp_list_files(session->client, list->log, &request);
+        break;
+    }
+    return error == SP_OK ? session_wait(session, request, false, on_row, list, notice) : error;
+}
+
+static int print_list(struct list *list)
+{
+    struct sp_notice notice;
+    const char *subject = list->log != NULL ? list->log : "";
+    enum sp_error error = session_retry(&list->cli->session, true, attempt, list, &notice);
+
+    list->cli->session.unknown = false; /* reading changes nothing */
+    if (error == SP_OK && list->name != NULL && !list->found) {
+        error = SP_ENOTFOUND;
+        subject = list->name;
+    }
+    if (error != SP_OK) {
+        return cli_fail(list->cli, error, subject, "cannot list%s%s", subject[0] == '\0' ? "" : " ",
+                        subject);
+    }
+    return 0;
+}
+
+static int open_and_list(struct list *list)
+{
+    int code = cli_open(list->cli);
+
+    return code == 0 ? print_list(list) : code;
+}
+
+int cmd_room_list(struct cli *cli)
+{
+    return open_and_list(&(struct list){.cli = cli, .kind = LIST_LOGS, .wanted = SP_LOG_ROOM});
+}
+
+int cmd_box_list(struct cli *cli)
+{
+    return open_and_list(&(struct list){.cli = cli, .kind = LIST_LOGS, .wanted = SP_LOG_BOX});
+}
+
+int cmd_room_show_topic(struct cli *cli)
+{
+    const char *room = cli_log_argument(cli, 0);
+
+    return room == NULL ? EXIT_USAGE
+                        : open_and_list(&(struct list){.cli = cli,
+                                                       .kind = LIST_LOGS,
+                                                       .wanted = SP_LOG_ROOM,
+                                                       .name = room,
+                                                       .topic_only = true});
+}
+
+int cmd_member_list(struct cli *cli)
+{
+    return open_and_list(&(struct list){.cli = cli, .kind = LIST_MEMBERS});
+}
+
+int cmd_room_members(struct cli *cli)
+{
+    const char *room = cli_log_argument(cli, 0);
+
+    return room == NULL
+               ? EXIT_USAGE
+               : open_and_list(&(struct list){.cli = cli, .kind = LIST_MEMBERS, .log = room});
+}
+
+int cmd_file_list(struct cli *cli)
+{
+    const char *log = cli_log_argument(cli, 0);
+
+    return log == NULL ? EXIT_USAGE
+                       : open_and_list(&(struct list){.cli = cli, .kind = LIST_FILES, .log = log});
+}
+
+int cmd_box_show(struct cli *cli)
+{
+    const char *box = cli_log_argument(cli, 0);
+    int code = 0;
+
+    if (box == NULL) {
+        return EXIT_USAGE;
+    }
+    code = open_and_list(
+        &(struct list){.cli = cli, .kind = LIST_LOGS, .wanted = SP_LOG_BOX, .name = box});
+    return code == 0 ? print_list(&(struct list){.cli = cli, .kind = LIST_FILES, .log = box})
+                     : code;
+}

@@ -1,0 +1,214 @@
+/* sealpost send and submit: files to a room or to a box, one after the other. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/name.h"
+#include "cli/cli.h"
+#include "cli/progress.h"
+#include "cli/show.h"
+#include "cli/time_text.h"
+
+struct delivery {
+    struct cli *cli;
+    const char *log;
+    bool submission;
+    const char *path;
+    const char *name; /* what the server is told */
+    int fd;
+    struct progress progress;
+};
+
+static void on_notice(void *context, const struct sp_notice *notice)
+{
+    struct delivery *delivery = context;
+
+    if (notice->type == SP_NOTICE_PROGRESS) {
+        progress_update(&delivery->progress, notice->progress.done, notice->progress.total);
+    }
+}
+
+/* What is said when PATH did not arrive; in JSON on standard output, too. Returns the exit code. */
+static int report_failure(struct delivery *delivery, enum sp_error error)
+{
+    struct cli *cli = delivery->cli;
+    const char *verdict = delivery->submission ? "NOT SUBMITTED" : "not sent";
+
+    if (cli->session.unknown) {
+        verdict = delivery->submission ? "NOT KNOWN TO BE SUBMITTED" : "not known to be sent";
+    }
+    if (cli->out.mode == OUTPUT_JSON) {
+        struct json_out json;
+
+        json_open(&json, cli->out.data, delivery->submission ? "not-submitted" : "not-sent");
+        json_string(&json, delivery->submission ? "box" : "room", delivery->log);
+        json_string(&json, "path", delivery->path);
+        json_string(&json, "error", sp_error_name(error));
+        json_bool(&json, "unknown", cli->session.unknown);
+        json_close(&json);
+    }
+    return cli_fail(cli, error, delivery->log, "%s: %s", verdict, delivery->path);
+}
+
+static void report_json(const struct delivery *delivery, const struct sp_notice *notice)
+{
+    struct json_out json;
+
+    json_open(&json, delivery->cli->out.data, delivery->submission ? "submitted" : "sent");
+    json_made(&json, delivery->submission ? "box" : "room", delivery->log, notice);
+    json_string(&json, "path", delivery->path);
+    json_file(&json, "file", &notice->file);
+    json_close(&json);
+}
+
+/* submitted|sent LOG SEQ TIME ID SIZE SHA256 NAME */
+static void report_plain(const struct delivery *delivery, const struct sp_notice *notice,
+                         const char *id, const char *sha256)
+{
+    struct output *output = &delivery->cli->out;
+
+    (void)fprintf(output->data, "%s %s %" PRIu64 " ", delivery->submission ? "submitted" : "sent",
+                  delivery->log, notice->sequence);
+    put_time(output, notice->time_ms);
+    (void)fprintf(output->data, " %s %" PRIu64 " %s ", id, notice->file.size, sha256);
+    put_escaped(output, notice->file.name, strlen(notice->file.name), false);
+    (void)fputc('\n', output->data);
+}
+
+static void report_human(const struct delivery *delivery, const struct sp_notice *notice,
+                         const char *id, const char *sha256)
+{
+    struct output *output = &delivery->cli->out;
+    char size[SIZE_TEXT_BYTES];
+
+    size_format(notice->file.size, size);
+    (void)fputs(delivery->submission ? "submitted " : "sent ", output->data);
+    put_strong(output, notice->file.name);
+    (void)fprintf(output->data, " to %s%s\n", delivery->log,
+                  notice->repeated ? " (it was there already)" : "");
+    (void)fprintf(output->data, "  id        %s\n  size      %" PRIu64 " bytes (%s)\n", id,
+                  notice->file.size, size);
+    (void)fprintf(output->data, "  SHA-256   %s\n  time      ", sha256);
+    put_time(output, notice->time_ms);
+    (void)fprintf(output->data, "\n  sequence  %" PRIu64 "\n", notice->sequence);
+}
+
+static void report_success(const struct delivery *delivery, const struct sp_notice *notice)
+{
+    char id[ID_HEX_BYTES];
+    char sha256[DIGEST_HEX_BYTES];
+
+    hex_encode(notice->file.id, sizeof(notice->file.id), id);
+    hex_encode(notice->file.sha256, sizeof(notice->file.sha256), sha256);
+    switch (delivery->cli->out.mode) {
+    case OUTPUT_JSON:
+        report_json(delivery, notice);
+        break;
+    case OUTPUT_PLAIN:
+        report_plain(delivery, notice, id, sha256);
+        break;
+    case OUTPUT_HUMAN:
+        report_human(delivery, notice, id, sha256);
+        break;
+    }
+}
+
+/* Opens the file and finds its name, before anything is asked of the server. */
+static enum sp_error open_file(struct delivery *delivery)
+{
+    struct session *session = &delivery->cli->session;
+    const char *wanted = delivery->cli->options->text[OPTION_NAME];
+    const char *slash = strrchr(delivery->path, '/');
+    struct stat status;
+
+    session->unknown = false;
+    session->text[0] = '\0';
+    delivery->name = wanted != NULL ? wanted : slash == NULL ? delivery->path : slash + 1;
+    if (name_check_file(delivery->name, strlen(delivery->name)) != SP_OK) {
+        session_keep_text(session, "its name is not allowed; give it another with --name");
+        return SP_ENAME;
+    }
+    delivery->fd = open(delivery->path, O_RDONLY | O_CLOEXEC);
+    if (delivery->fd < 0) {
+        session_explain(session, "cannot be opened: %s",
+                        strerror(errno)); /* NOLINT(concurrency-mt-unsafe): one thread */
+        return errno == ENOENT ? SP_ENOTFOUND : SP_EFILE;
+    }
+    if (fstat(delivery->fd, &status) != 0 || S_ISDIR(status.st_mode)) {
+        session_keep_text(session, "is a directory; pack it first, e.g. with tar");
+        return SP_EFILE;
+    }
+    return SP_OK;
+}
+
+static int deliver(struct delivery *delivery)
+{
+    struct action action = {.kind = ACTION_SEND, .log = delivery->log};
+    struct sp_notice notice;
+    int code = 0;
+    enum sp_error error = open_file(delivery);
+
+    if (error == SP_OK) {
+        action.text = delivery->name;
+        action.size = strlen(delivery->name);
+        action.fd = delivery->fd;
+        sp_once_new(&action.once);
+        progress_init(&delivery->progress, &delivery->cli->out, delivery->name);
+        error = session_perform(&delivery->cli->session, &action, on_notice, delivery, &notice);
+        progress_end(&delivery->progress);
+    }
+    if (error == SP_OK) {
+        report_success(delivery, &notice);
+    } else {
+        code = report_failure(delivery, error);
+    }
+    if (delivery->fd >= 0) {
+        (void)close(delivery->fd);
+    }
+    return code;
+}
+
+static int deliver_all(struct cli *cli, bool submission)
+{
+    const char *log = cli_log_argument(cli, 0);
+    int code = 0;
+
+    if (log == NULL) {
+        return EXIT_USAGE;
+    }
+    if (option_given(cli->options, OPTION_NAME) && cli->options->arg_count != 2) {
+        return cli_usage(cli, "--name goes with one file only");
+    }
+    code = cli_open(cli);
+    if (code != 0) {
+        if (submission) {
+            say_error(&cli->out, "NOT SUBMITTED: nothing of it");
+        }
+        return code;
+    }
+    for (int i = 1; i < cli->options->arg_count; i++) {
+        struct delivery delivery = {.cli = cli,
+                                    .log = log,
+                                    .submission = submission,
+                                    .path = cli->options->args[i],
+                                    .fd = -1};
+        int file_code =
+            *cli->stop == 0 ? deliver(&delivery) : report_failure(&delivery, SP_ECANCELLED);
+
+        code = code == 0 ? file_code : code; /* the first failure decides */
+    }
+    return code;
+}
+
+int cmd_send(struct cli *cli)
+{
+    return deliver_all(cli, false);
+}
+
+int cmd_submit(struct cli *cli)
+{
+    return deliver_all(cli, true);
+}

@@ -1,0 +1,88 @@
+#include "cli/command.h"
+
+#include <string.h>
+
+#define ANY (-1)
+
+static const struct command commands[] = {
+    {"chat", "[ROOM]", 0, 1, OPTION_BIT(OPTION_LINES), cmd_chat, "talk in a room, live",
+     "What you type is posted, line by line. Lines that start with '/' are commands; /help lists\n"
+     "them. '//text' posts '/text'. Without ROOM, all the rooms that you are in are shown.\n"
+     "With --json, events come out and commands go in as one JSON object a line: sealpost(1).\n"},
+    {"say", "ROOM [TEXT|-]", 1, 2, 0, cmd_say, "post a message",
+     "Without TEXT, or with '-', the message is read from standard input.\n"},
+    {"log", "ROOM", 1, 1,
+     OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_AFTER) | OPTION_BIT(OPTION_SINCE) |
+         OPTION_BIT(OPTION_FOLLOW),
+     cmd_log, "show what was said in a room or a box",
+     "The last 50 events if nothing else is asked for. With --after or --since, -n counts from "
+     "there.\n"},
+    {"room list", "", 0, 0, 0, cmd_room_list, "list the rooms", ""},
+    {"room create", "ROOM", 1, 1, 0, cmd_room_create, "make a room", ""},
+    {"room join", "ROOM", 1, 1, 0, cmd_room_join, "come into a room", ""},
+    {"room leave", "ROOM", 1, 1, 0, cmd_room_leave, "leave a room", ""},
+    {"room members", "ROOM", 1, 1, 0, cmd_room_members, "list who is in a room", ""},
+    {"room topic", "ROOM [TEXT]", 1, 2, 0, cmd_room_topic, "show or set a room's topic", ""},
+    {"member list", "", 0, 0, 0, cmd_member_list, "list the members of the team", ""},
+    {"send", "ROOM PATH...", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_send, "send files to a room",
+     "Success means: the server has every byte, verified, on its disk.\n"},
+    {"submit", "BOX PATH...", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_submit, "submit files to a box",
+     "Success means: the server has every byte, verified, on its disk. Whatever is not there is\n"
+     "called NOT SUBMITTED; nothing is kept for later.\n"},
+    {"get", "ID", 1, 1, OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_FORCE), cmd_get, "get a file",
+     "ID is the file's id, or its first 6 digits or more. The file gets its own name, in the\n"
+     "current directory, and only when its SHA-256 is right; nothing is overwritten without\n"
+     "--force. What goes to standard output ('-o -') is to be trusted only if the exit code is "
+     "0.\n"},
+    {"file list", "ROOM|BOX", 1, 1, 0, cmd_file_list, "list the files of a room or a box", ""},
+    {"box create", "BOX", 1, 1, 0, cmd_box_create, "make a submission box", ""},
+    {"box list", "", 0, 0, 0, cmd_box_list, "list the boxes", ""},
+    {"box show", "BOX", 1, 1, 0, cmd_box_show, "show a box and what was submitted",
+     "The owner of the box sees all submissions, everybody else their own.\n"},
+    {"whoami", "", 0, 0, 0, cmd_whoami, "show who you are to the server", ""},
+    {"status", "", 0, 0, 0, cmd_status, "show how the server is doing", ""},
+    {"version", "", 0, 0, 0, cmd_version, "show the version", ""},
+    {"help", "[COMMAND]", 0, 2, 0, cmd_help, "show help", ""},
+};
+
+const struct command *command_at(size_t index)
+{
+    return index < COUNT_OF(commands) ? &commands[index] : NULL;
+}
+
+/* Whether NAME is "FIRST SECOND". */
+static bool is_named(const char *name, const char *first, const char *second)
+{
+    size_t size = strlen(first);
+
+    if (strncmp(name, first, size) != 0) {
+        return false;
+    }
+    if (second == NULL) {
+        return name[size] == '\0';
+    }
+    return name[size] == ' ' && strcmp(name + size + 1, second) == 0;
+}
+
+const struct command *command_find(const char *first, const char *second)
+{
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (strchr(first, ' ') == NULL && is_named(commands[i].name, first, second)) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+bool command_is_group(const char *word)
+{
+    size_t size = strlen(word);
+
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (size > 0 && strchr(word, ' ') == NULL && strncmp(commands[i].name, word, size) == 0 &&
+            commands[i].name[size] == ' ') {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,31 @@
+/* Lines out of a descriptor, without blocking for more than there is. For chat. */
+#ifndef SP_CLI_LINE_READER_H
+#define SP_CLI_LINE_READER_H
+
+#include "base/bytes.h"
+
+enum line_result {
+    LINE_NONE,     /* not yet: fill first */
+    LINE_READY,    /* *LINE, without its end ("\n" or "\r\n"), may be changed until the next call */
+    LINE_TOO_LONG, /* one was longer than the maximum; it was dropped */
+    LINE_END       /* there will be none any more */
+};
+
+struct line_reader {
+    struct buffer buffer;
+    size_t maximum; /* bytes of a line */
+    size_t taken;   /* of the buffer, by the line that was given out last */
+    bool skipping;  /* the rest of a line that was too long */
+    bool over;      /* the end was read */
+};
+
+void line_reader_init(struct line_reader *reader, size_t maximum);
+void line_reader_deinit(struct line_reader *reader);
+
+/* One read(2). SP_EFILE, SP_ENOMEM; the end of the file and EAGAIN are none. */
+SP_CHECK enum sp_error line_reader_fill(struct line_reader *reader, int fd);
+
+/* The next line. What stands behind the last line end counts as one. */
+enum line_result line_reader_next(struct line_reader *reader, char **line, size_t *size);
+
+#endif

@@ -1,0 +1,157 @@
+/* Rows of lists: rooms, boxes, members, files. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/escape.h"
+#include "cli/show.h"
+#include "cli/time_text.h"
+
+#define SHORT_ID_BYTES 6
+#define SAFE_BYTES (4 * LIMIT_LOG_NAME_BYTES + 1)
+
+/* NAME, from the server, escaped for a column. */
+static const char *safe(const char *name, char out[SAFE_BYTES])
+{
+    (void)escape_for_terminal(name, strlen(name), false, out, SAFE_BYTES);
+    return out;
+}
+
+static const char *log_type(const struct sp_log *log)
+{
+    switch (log->kind) {
+    case SP_LOG_BOX:
+        return "box";
+    case SP_LOG_SUBMISSION:
+        return "submission";
+    case SP_LOG_ROOM:
+    default:
+        return "room";
+    }
+}
+
+/* Whether we are in the room or own the box, as people and as scripts read it. */
+static const char *log_relation(const struct sp_row *row, bool for_people)
+{
+    if (!row->joined) {
+        return for_people ? "" : "-";
+    }
+    return row->log.kind == SP_LOG_BOX ? "owner" : "joined";
+}
+
+static void show_log(struct output *output, const struct sp_row *row)
+{
+    struct json_out json;
+    char name[SAFE_BYTES];
+
+    switch (output->mode) {
+    case OUTPUT_JSON:
+        json_open(&json, output->data, log_type(&row->log));
+        json_string(&json, "name", row->log.name);
+        json_hex(&json, "id", row->log.id, sizeof(row->log.id));
+        json_number(&json, "members", row->members);
+        json_bool(&json, row->log.kind == SP_LOG_BOX ? "owner" : "joined", row->joined);
+        json_number(&json, "seq", row->log.head_sequence);
+        json_hex(&json, "hash", row->log.head, sizeof(row->log.head));
+        json_string(&json, "topic", row->topic);
+        json_close(&json);
+        return;
+    case OUTPUT_PLAIN: /* NAME RELATION MEMBERS SEQ TOPIC */
+        (void)fprintf(output->data, "%s %s %" PRIu32 " %" PRIu64 " ", safe(row->log.name, name),
+                      log_relation(row, false), row->members, row->log.head_sequence);
+        break;
+    case OUTPUT_HUMAN:
+        (void)fprintf(output->data, "%-24s %-7s %5" PRIu32 " member%s  ", safe(row->log.name, name),
+                      log_relation(row, true), row->members, row->members == 1 ? " " : "s");
+        break;
+    }
+    put_escaped(output, row->topic, strlen(row->topic), false);
+    (void)fputc('\n', output->data);
+}
+
+static void show_member(struct output *output, const struct sp_row *row)
+{
+    struct json_out json;
+    char name[SAFE_BYTES];
+
+    switch (output->mode) {
+    case OUTPUT_JSON:
+        json_open(&json, output->data, "member");
+        json_string(&json, "name", row->username);
+        json_bool(&json, "owner", row->owner);
+        json_bool(&json, "online", row->online);
+        json_close(&json);
+        break;
+    case OUTPUT_PLAIN: /* NAME online|offline owner|- */
+        (void)fprintf(output->data, "%s %s %s\n", safe(row->username, name),
+                      row->online ? "online" : "offline", row->owner ? "owner" : "-");
+        break;
+    case OUTPUT_HUMAN:
+        (void)fprintf(output->data, "%-24s %-7s %s\n", safe(row->username, name),
+                      row->online ? "online" : "", row->owner ? "owner" : "");
+        break;
+    }
+}
+
+static void show_file_human(struct output *output, const struct sp_file *file)
+{
+    char id[ID_HEX_BYTES];
+    char member[SAFE_BYTES];
+    char time[TIME_TEXT_BYTES];
+    char size[SIZE_TEXT_BYTES];
+
+    hex_encode(file->id, SHORT_ID_BYTES, id);
+    time_format_local(file->time_ms, clock_wall_ms(output->clock), time);
+    size_format(file->size, size);
+    (void)fprintf(output->data, "%s  %16s  %-16s %10s  ", id, time, safe(file->member, member),
+                  size);
+    put_escaped(output, file->name, strlen(file->name), false);
+    (void)fputc('\n', output->data);
+}
+
+static void show_file(struct output *output, const struct sp_file *file)
+{
+    struct json_out json;
+    char id[ID_HEX_BYTES];
+    char sha256[DIGEST_HEX_BYTES];
+    char member[SAFE_BYTES];
+
+    switch (output->mode) {
+    case OUTPUT_JSON:
+        json_open(&json, output->data, "file");
+        json_file(&json, NULL, file);
+        json_string(&json, "room", file->log_name);
+        json_number(&json, "seq", file->sequence);
+        json_time(&json, "time", file->time_ms);
+        json_string(&json, "from", file->member);
+        json_close(&json);
+        break;
+    case OUTPUT_PLAIN: /* ID TIME MEMBER SEQ SIZE SHA256 NAME */
+        hex_encode(file->id, sizeof(file->id), id);
+        hex_encode(file->sha256, sizeof(file->sha256), sha256);
+        (void)fprintf(output->data, "%s ", id);
+        put_time(output, file->time_ms);
+        (void)fprintf(output->data, " %s %" PRIu64 " %" PRIu64 " %s ", safe(file->member, member),
+                      file->sequence, file->size, sha256);
+        put_escaped(output, file->name, strlen(file->name), false);
+        (void)fputc('\n', output->data);
+        break;
+    case OUTPUT_HUMAN:
+        show_file_human(output, file);
+        break;
+    }
+}
+
+void show_row(struct output *output, const struct sp_row *row)
+{
+    switch (row->type) {
+    case SP_ROW_LOG:
+        show_log(output, row);
+        break;
+    case SP_ROW_MEMBER:
+        show_member(output, row);
+        break;
+    case SP_ROW_FILE:
+        show_file(output, &row->file);
+        break;
+    }
+}
