@@ -4,7 +4,8 @@
 
 /* An item that could not be added has its handle's tbl NULL: check with TABLE_ADDED(). */
 #define HASH_NONFATAL_OOM 1
-/* Jenkins' one-at-a-time: the default's falling through is refused by clang where it is expanded. */
+/* Jenkins' one-at-a-time: the default's falling through is refused by clang where it is expanded.
+ */
 #define HASH_FUNCTION(key, size, hash) HASH_OAT(key, size, hash)
 #include <uthash.h>
 
