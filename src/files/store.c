@@ -196,10 +196,11 @@ enum sp_error store_open_bucket(struct store *store, uint32_t bucket, int *out_f
  * Under the mutex, sync and all, so that nobody puts a file into a bucket that could still vanish.
  * One that is there already was left by an attempt that failed.
  */
-static enum sp_error make_bucket(struct store *store, char *detail)
+static enum sp_error make_bucket(struct store *store, int *out_fd, char *detail)
 {
     char name[BUCKET_NAME_BYTES];
 
+    *out_fd = -1;
     if (store->bucket >= STORE_BUCKET_MAXIMUM) {
         (void)snprintf(detail, STORE_DETAIL_BYTES, "all buckets are full");
         return SP_EFULL;
@@ -208,8 +209,13 @@ static enum sp_error make_bucket(struct store *store, char *detail)
     if (mkdirat(store->blobs_fd, name, 0700) != 0 && errno != EEXIST) {
         return store_fault(detail, "cannot make a bucket", errno);
     }
-    if (fsync(store->blobs_fd) != 0) {
-        enum sp_error error = store_fault(detail, "cannot sync the buckets", errno);
+    enum sp_error error = store_open_bucket(store, store->bucket + 1, out_fd, detail);
+    if (error == SP_OK && fsync(store->blobs_fd) != 0) {
+        error = store_fault(detail, "cannot sync the buckets", errno);
+        (void)close(*out_fd);
+        *out_fd = -1;
+    }
+    if (error != SP_OK) {
         (void)unlinkat(store->blobs_fd, name, AT_REMOVEDIR);
         return error;
     }
@@ -224,26 +230,18 @@ enum sp_error store_place(struct store *store, uint32_t count, uint32_t *out_buc
     enum sp_error error = SP_OK;
 
     *out_bucket = 0;
-    *out_fd = -1;
     (void)pthread_mutex_lock(&store->mutex);
     if (store->bucket == 0 || store->bucket_files >= STORE_BUCKET_FILES) {
-        error = make_bucket(store, detail);
+        error = make_bucket(store, out_fd, detail);
+    } else {
+        error = store_open_bucket(store, store->bucket, out_fd, detail);
     }
-    uint32_t bucket = store->bucket;
     if (error == SP_OK) {
+        *out_bucket = store->bucket;
         store->bucket_files += count;
     }
     (void)pthread_mutex_unlock(&store->mutex);
-    if (error == SP_OK) {
-        error = store_open_bucket(store, bucket, out_fd, detail);
-    }
-    if (error == SP_ENOTFOUND) {
-        error = SP_EIO; /* somebody took our bucket away */
-    }
-    if (error == SP_OK) {
-        *out_bucket = bucket;
-    }
-    return error;
+    return error == SP_ENOTFOUND ? SP_EIO : error; /* somebody took the bucket away */
 }
 
 enum sp_error store_move(struct store *store, const struct id *file, int bucket_fd, char *detail)
@@ -293,17 +291,15 @@ enum sp_error store_open_blob(struct store *store, uint32_t bucket, const struct
     }
     if (fstat(fd, &status) != 0) {
         error = store_fault(detail, "cannot look at the stored file", errno);
-        goto out;
-    }
-    if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != size) {
+    } else if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != size) {
         (void)snprintf(detail, STORE_DETAIL_BYTES,
                        "the stored file has %jd bytes instead of %" PRIu64,
                        (intmax_t)status.st_size, size);
         error = SP_EINTEGRITY;
-        goto out;
+    } else {
+        *out_fd = fd;
+        fd = -1;
     }
-    *out_fd = fd;
-    fd = -1;
 out:
     if (fd >= 0) {
         (void)close(fd);

@@ -319,7 +319,7 @@ static void test_close_with_uploads_under_way(void **state)
         }
         assert_int_equal(files_upload_begin(fixture->files, number, &file, UINT64_MAX, &upload),
                          SP_OK);
-        assert_int_equal(files_upload_write(upload, data, number * 1000), SP_OK);
+        assert_int_equal(files_upload_write(upload, data, (size_t)number * 1000), SP_OK);
         if (number % 3 == 0) {
             files_upload_release(upload);
         }
