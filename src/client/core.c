@@ -31,6 +31,7 @@ void core_deinit(struct core *core)
 
 void core_start(struct core *core)
 {
+    buffer_deinit(&core->output);
     core->phase = CORE_WELCOME;
     core->leaving = false;
     core->input_over = false;
@@ -164,8 +165,7 @@ static bool end_next(struct core *core, struct sp_notice *out)
     out->error = core->end_error;
     out->text = core->end_text;
     chain_clear(core);
-    buffer_deinit(&core->output);
-    core->phase = CORE_IDLE;
+    core->phase = CORE_IDLE; /* the output stays: our BYE may be in it */
     return true;
 }
 
