@@ -128,9 +128,11 @@ enum sp_error authority_make_context(struct authority *authority, char *reason, 
         error = SP_EINTERNAL;
         goto out;
     }
+    /* A client sends its certificate only: the server takes no issuing CAs but those of its own
+     * file, and would keep the others in memory for as long as the connection lasts. */
     if (SSL_CTX_use_certificate(context, own->leaf) != 1 ||
         SSL_CTX_use_PrivateKey(context, own->key) != 1 ||
-        SSL_CTX_set1_chain(context, own->chain) != 1) {
+        (authority->is_server && SSL_CTX_set1_chain(context, own->chain) != 1)) {
         const char *why = ERR_reason_error_string(ERR_peek_last_error());
 
         (void)snprintf(reason, capacity, "OpenSSL does not take the own certificate: %s",
