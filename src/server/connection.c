@@ -83,7 +83,7 @@ void connection_free(struct connection *connection)
 {
     struct server *server = connection->server;
     set_state(connection, CONNECTION_DEAD);
-    if (connection->session != NULL) {
+    if (connection->decided && session_username(connection->session)[0] != '\0') {
         log_line(server->log, LOG_INFO, "event=logout session=%llu member=%s reason=%s",
                  (unsigned long long)session_number(connection->session),
                  session_username(connection->session),
@@ -116,21 +116,57 @@ static void begin_closing(struct connection *connection)
     }
 }
 
-static void log_refused(const struct connection *connection, enum sp_error error)
+/* One line about a certificate: who was let in, or who was not and why. */
+static void log_judged(const struct connection *connection, const char *event, enum sp_error error,
+                       const char *why)
 {
     const struct certificate_info *info = stream_peer(connection->stream);
     char serial[SERIAL_HEX_BYTES] = "-";
     char fingerprint[DIGEST_HEX_BYTES] = "-";
     char reason[256];
-    const char *why = stream_reason(connection->stream);
+    const char *member = "-";
     if (info != NULL) {
         certificate_serial_hex(info, serial);
         hex_encode(info->fingerprint.bytes, DIGEST_BYTES, fingerprint);
+        member = info->username[0] != '\0' ? info->username : "-";
     }
-    log_line(connection->server->log, LOG_WARNING,
-             "event=refused peer=%s error=%s serial=%s fingerprint=%s reason=%s", connection->peer,
+    log_line(connection->server->log, error == SP_OK ? LOG_INFO : LOG_WARNING,
+             "event=%s session=%llu member=%s peer=%s error=%s serial=%s fingerprint=%s reason=%s",
+             event, (unsigned long long)connection->number, member, connection->peer,
              sp_error_name(error), serial, fingerprint,
              log_value(why, strlen(why), reason, sizeof reason));
+}
+
+/* Once, when the domain has decided. */
+static void log_decision(struct connection *connection)
+{
+    const struct session *session = connection->session;
+    bool let_in = session_username(session)[0] != '\0';
+    if (connection->decided || (!let_in && !session_ended(session))) {
+        return;
+    }
+    connection->decided = true;
+    if (let_in) {
+        log_judged(connection, "login", SP_OK, "-");
+    } else {
+        enum sp_error error = session_end_reason(session);
+        log_judged(connection, "refused", error, sp_error_text(error));
+    }
+}
+
+/* There is no room for a session: the client is told so. */
+static void refuse(struct connection *connection, enum sp_error error)
+{
+    struct server *server = connection->server;
+    struct writer writer;
+    log_judged(connection, "refused", error, sp_error_text(error));
+    writer_init(&writer, server->output, sizeof server->output);
+    session_write_bye(&writer, error);
+    if (stream_write(connection->stream, server->output, writer_used(&writer)) == SP_OK) {
+        begin_closing(connection);
+    } else {
+        set_state(connection, CONNECTION_DEAD);
+    }
 }
 
 static void log_in(struct connection *connection)
@@ -147,19 +183,10 @@ static void log_in(struct connection *connection)
     memcpy(login.serial, info->serial, sizeof login.serial);
     enum sp_error error = session_new(server->hub, &login, connection, &connection->session);
     if (error != SP_OK) {
-        log_line(server->log, LOG_WARNING, "event=refused peer=%s error=%s member=%s",
-                 connection->peer, sp_error_name(error), info->username);
-        set_state(connection, CONNECTION_DEAD);
+        refuse(connection, error);
         return;
     }
-    char serial[SERIAL_HEX_BYTES];
-    char fingerprint[DIGEST_HEX_BYTES];
-    certificate_serial_hex(info, serial);
-    hex_encode(info->fingerprint.bytes, DIGEST_BYTES, fingerprint);
-    log_line(server->log, LOG_INFO,
-             "event=login session=%llu member=%s peer=%s serial=%s fingerprint=%s",
-             (unsigned long long)session_number(connection->session), info->username,
-             connection->peer, serial, fingerprint);
+    connection->number = session_number(connection->session);
     set_state(connection, CONNECTION_SERVING);
 }
 
@@ -175,7 +202,7 @@ static void step_handshake(struct connection *connection)
         return;
     }
     if (error != SP_EDISCONNECTED) {
-        log_refused(connection, error);
+        log_judged(connection, "refused", error, stream_reason(connection->stream));
     }
     begin_closing(connection); /* the alert must reach the client */
 }
@@ -265,6 +292,7 @@ void connection_turn(struct connection *connection)
         read_input(connection);
     }
     if (connection->state == CONNECTION_SERVING) {
+        log_decision(connection);
         write_output(connection);
     } else if (connection->state == CONNECTION_CLOSING) {
         discard_input(connection);

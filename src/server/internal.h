@@ -35,6 +35,8 @@ struct connection {
     struct session *session;
     enum connection_state state;
     int fd;
+    uint64_t number; /* the session's, for the log; 0: none yet */
+    bool decided;    /* whether it is let in was logged */
     char peer[PEER_BYTES];
     bool input_left; /* the last read was not the last there is: TLS may hold bytes that poll does
                         not see */

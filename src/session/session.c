@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,15 @@ enum sp_error session_new(struct hub *hub, const struct command_login *login, vo
     hub->session_count++;
     *out = session;
     return SP_OK;
+}
+
+void session_write_bye(struct writer *writer, enum sp_error error)
+{
+    sealpost_v1_Bye bye = {.error = (uint32_t)error};
+    snprintf(bye.text, sizeof bye.text, "%s", sp_error_text(error));
+    enum sp_error encoded = frame_encode(writer, FRAME_BYE, 0, &bye, (struct slice){NULL, 0});
+    assert(encoded == SP_OK);
+    (void)encoded;
 }
 
 /* Everything that sessions follow, transfer or wait for; not its unsent answers. */

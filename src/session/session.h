@@ -25,6 +25,9 @@ struct session;
  */
 SP_CHECK enum sp_error session_new(struct hub *hub, const struct command_login *login, void *owner,
                                    struct session **out);
+/* The BYE that says so, for a connection for which no session could be made; WRITER must have room
+ * for a frame. */
+void session_write_bye(struct writer *writer, enum sp_error error);
 /* Forgets the session, its cursors and its transfers. The hub keeps no pointer. NULL is allowed. */
 void session_free(struct session *session);
 
