@@ -21,7 +21,7 @@ static unsigned percent_of(uint64_t done, uint64_t total)
     if (done >= total) {
         return PERCENT;
     }
-    return (unsigned)(total > UINT64_MAX / PERCENT ? done / (total / PERCENT)
+    return (unsigned)(total > UINT64_MAX / PERCENT ? done / (total / PERCENT + 1)
                                                    : done * PERCENT / total);
 }
 

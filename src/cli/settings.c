@@ -1,5 +1,6 @@
 #include "cli/settings.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,8 +78,14 @@ static enum sp_error expand_directory(struct resolver *resolver, struct layer *l
     struct stat status;
     char directory[SETTINGS_PATH_BYTES];
 
-    if (layer->value[SETTING_CERT][0] == '\0' || stat(layer->value[SETTING_CERT], &status) != 0 ||
-        !S_ISDIR(status.st_mode)) {
+    if (layer->value[SETTING_CERT][0] == '\0') {
+        return SP_OK;
+    }
+    if (stat(layer->value[SETTING_CERT], &status) != 0) {
+        return refuse(resolver, "the certificate %s: %s", layer->value[SETTING_CERT],
+                      strerror(errno)); /* NOLINT(concurrency-mt-unsafe): there is one thread */
+    }
+    if (!S_ISDIR(status.st_mode)) {
         return SP_OK;
     }
     (void)join(directory, layer->value[SETTING_CERT], "", "");
