@@ -110,6 +110,7 @@ struct transfer {
     uint64_t size;       /* as stored */
     uint64_t pool_bytes; /* taken from the hub's pool */
     uint64_t credit;     /* what the sender may still send, or, in a download, what we may */
+    uint64_t received;   /* bytes so far */
     uint64_t credit_due; /* written and not given back yet */
     /* downloads */
     struct download *download;

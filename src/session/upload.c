@@ -196,7 +196,12 @@ enum sp_error upload_data(struct transfer *transfer, struct slice raw)
         return SP_EPROTOCOL;
     }
     transfer->credit -= raw.size;
+    transfer->received += raw.size;
     if (raw.size == 0) {
+        return SP_OK;
+    }
+    if (transfer->received > transfer->hub->config.max_file_bytes) {
+        upload_cancel(transfer, SP_ETOOLARGE, NULL); /* its size was not announced */
         return SP_OK;
     }
     enum sp_error error = files_upload_write(transfer->upload, raw.data, raw.size);
