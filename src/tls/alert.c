@@ -9,41 +9,41 @@
  * by them. */
 static const struct alert {
     int number;
-    const char *name;
     enum sp_error error;
+    const char *name;
     const char *text; /* goes on from "the server " */
 } alerts[] = {
-    {SSL_AD_BAD_CERTIFICATE, "bad_certificate", SP_ECERT,
+    {SSL_AD_BAD_CERTIFICATE, SP_ECERT, "bad_certificate",
      "does not accept the certificate; it may not be valid yet: is this machine's clock right?"},
-    {SSL_AD_UNSUPPORTED_CERTIFICATE, "unsupported_certificate", SP_EPROFILE,
+    {SSL_AD_UNSUPPORTED_CERTIFICATE, SP_EPROFILE, "unsupported_certificate",
      "does not accept this kind of certificate; it must be for TLS clients only, and its key "
      "P-256, "
      "RSA of 3072 bits or more, or Ed25519"},
-    {SSL_AD_CERTIFICATE_REVOKED, "certificate_revoked", SP_EREVOKED,
+    {SSL_AD_CERTIFICATE_REVOKED, SP_EREVOKED, "certificate_revoked",
      "says that the certificate has been revoked"},
-    {SSL_AD_CERTIFICATE_EXPIRED, "certificate_expired", SP_EEXPIRED,
+    {SSL_AD_CERTIFICATE_EXPIRED, SP_EEXPIRED, "certificate_expired",
      "says that the certificate, or its issuer's, has expired"},
-    {SSL_AD_CERTIFICATE_UNKNOWN, "certificate_unknown", SP_EIDENTITY,
+    {SSL_AD_CERTIFICATE_UNKNOWN, SP_EIDENTITY, "certificate_unknown",
      "finds no member of its team named in the certificate"},
-    {SSL_AD_UNKNOWN_CA, "unknown_ca", SP_EUNTRUSTED,
+    {SSL_AD_UNKNOWN_CA, SP_EUNTRUSTED, "unknown_ca",
      "does not trust the certificate authority that issued the certificate"},
-    {SSL_AD_ACCESS_DENIED, "access_denied", SP_ENOTADMITTED, "does not admit this certificate"},
-    {SSL_AD_CERTIFICATE_REQUIRED, "certificate_required", SP_ENOCERT,
+    {SSL_AD_ACCESS_DENIED, SP_ENOTADMITTED, "access_denied", "does not admit this certificate"},
+    {SSL_AD_CERTIFICATE_REQUIRED, SP_ENOCERT, "certificate_required",
      "demands a client certificate, and got none that it could use"},
-    {SSL_AD_NO_APPLICATION_PROTOCOL, "no_application_protocol", SP_EUNSUPPORTED,
+    {SSL_AD_NO_APPLICATION_PROTOCOL, SP_EUNSUPPORTED, "no_application_protocol",
      "does not speak this version of the Sealpost protocol"},
-    {SSL_AD_PROTOCOL_VERSION, "protocol_version", SP_EUNSUPPORTED, "does not speak TLS 1.3"},
-    {SSL_AD_INTERNAL_ERROR, "internal_error", SP_ETLS,
+    {SSL_AD_PROTOCOL_VERSION, SP_EUNSUPPORTED, "protocol_version", "does not speak TLS 1.3"},
+    {SSL_AD_INTERNAL_ERROR, SP_ETLS, "internal_error",
      "cannot judge certificates at present (a revocation list may be missing); tell its "
      "administrator"},
-    {SSL_AD_HANDSHAKE_FAILURE, "handshake_failure", SP_ETLS, "found no common TLS parameters"},
-    {SSL_AD_ILLEGAL_PARAMETER, "illegal_parameter", SP_ETLS, "refused a TLS message"},
-    {SSL_AD_DECRYPT_ERROR, "decrypt_error", SP_ETLS, "could not verify a signature"},
-    {SSL_AD_DECODE_ERROR, "decode_error", SP_ETLS, "could not read a TLS message"},
-    {SSL_AD_BAD_RECORD_MAC, "bad_record_mac", SP_ETLS,
+    {SSL_AD_HANDSHAKE_FAILURE, SP_ETLS, "handshake_failure", "found no common TLS parameters"},
+    {SSL_AD_ILLEGAL_PARAMETER, SP_ETLS, "illegal_parameter", "refused a TLS message"},
+    {SSL_AD_DECRYPT_ERROR, SP_ETLS, "decrypt_error", "could not verify a signature"},
+    {SSL_AD_DECODE_ERROR, SP_ETLS, "decode_error", "could not read a TLS message"},
+    {SSL_AD_BAD_RECORD_MAC, SP_ETLS, "bad_record_mac",
      "received damaged data; something between changes it"},
-    {SSL_AD_UNEXPECTED_MESSAGE, "unexpected_message", SP_ETLS, "did not expect a TLS message"},
-    {SSL_AD_RECORD_OVERFLOW, "record_overflow", SP_ETLS, "received a TLS record that is too long"},
+    {SSL_AD_UNEXPECTED_MESSAGE, SP_ETLS, "unexpected_message", "did not expect a TLS message"},
+    {SSL_AD_RECORD_OVERFLOW, SP_ETLS, "record_overflow", "received a TLS record that is too long"},
 };
 
 /* Failures that OpenSSL itself sees, on either side. */

@@ -7,7 +7,7 @@
 
 /* One record, and handshake messages: the own chain and some more. A peer that makes TLS answer
  * (key updates) but does not read comes to this limit and is cut. */
-#define KEPT_MAXIMUM_BYTES (2 * LIMIT_CERT_CHAIN_BYTES)
+#define KEPT_MAXIMUM_BYTES ((size_t)2 * LIMIT_CERT_CHAIN_BYTES)
 
 void wire_socket_init(struct wire_socket *socket, int fd)
 {

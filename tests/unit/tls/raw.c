@@ -28,10 +28,10 @@ SSL *raw_new(const struct raw_config *config, bool is_server, int fd)
     SSL_CTX_set_security_level(context, 0);
     if (config->directory != NULL) {
         assert_int_equal(SSL_CTX_use_certificate_chain_file(
-                             context, ca_path(path, "%s/cert.pem", config->directory)),
+                             context, ca_path(path, config->directory, "cert.pem")),
                          1);
         assert_int_equal(SSL_CTX_use_PrivateKey_file(context,
-                                                     ca_path(path, "%s/key.pem", config->directory),
+                                                     ca_path(path, config->directory, "key.pem"),
                                                      SSL_FILETYPE_PEM),
                          1);
     }

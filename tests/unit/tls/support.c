@@ -10,14 +10,9 @@
 
 #define STEPS 200
 
-const char *ca_path(char out[PATH_BYTES], const char *format, ...)
+const char *ca_path(char out[PATH_BYTES], const char *directory, const char *name)
 {
-    va_list arguments;
-    int size = snprintf(out, PATH_BYTES, "%s/", TEST_CA);
-
-    va_start(arguments, format);
-    (void)vsnprintf(out + size, PATH_BYTES - (size_t)size, format, arguments);
-    va_end(arguments);
+    (void)snprintf(out, PATH_BYTES, "%s/%s/%s", TEST_CA, directory, name);
     return out;
 }
 
@@ -30,10 +25,10 @@ struct authority *server_authority_of(const char *directory, const struct clock 
     char reason[AUTHORITY_REASON_BYTES] = "";
     const struct authority_server_config config = {
         .team = "test",
-        .ca_file = ca_path(ca, "ca.pem"),
-        .crl_file = ca_path(crl, "crl.pem"),
-        .cert_file = ca_path(cert, "%s/cert.pem", directory),
-        .key_file = ca_path(key, "%s/key.pem", directory),
+        .ca_file = ca_path(ca, ".", "ca.pem"),
+        .crl_file = ca_path(crl, ".", "crl.pem"),
+        .cert_file = ca_path(cert, directory, "cert.pem"),
+        .key_file = ca_path(key, directory, "key.pem"),
         .clock = clock == NULL ? clock_system() : clock,
     };
     struct authority *authority = NULL;
@@ -57,9 +52,9 @@ struct authority *client_authority(const char *directory, const struct clock *cl
     char key[PATH_BYTES];
     char reason[AUTHORITY_REASON_BYTES] = "";
     const struct authority_client_config config = {
-        .ca_file = ca_path(ca, "%s/ca.pem", directory),
-        .cert_file = ca_path(cert, "%s/cert.pem", directory),
-        .key_file = ca_path(key, "%s/key.pem", directory),
+        .ca_file = ca_path(ca, directory, "ca.pem"),
+        .cert_file = ca_path(cert, directory, "cert.pem"),
+        .key_file = ca_path(key, directory, "key.pem"),
         .clock = clock == NULL ? clock_system() : clock,
     };
     struct authority *authority = NULL;

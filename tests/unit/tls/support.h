@@ -14,8 +14,8 @@
 
 #define PATH_BYTES 512
 
-/* TEST_CA/NAME into OUT; returns OUT. */
-const char *ca_path(char out[PATH_BYTES], const char *format, ...) PRINTF_LIKE(2, 3);
+/* The path of the file NAME in DIRECTORY of the test CA, "." for the top, into OUT; returns OUT. */
+const char *ca_path(char out[PATH_BYTES], const char *directory, const char *name);
 
 /* The good server. CLOCK NULL: the system's. */
 struct authority *server_authority(const struct clock *clock);

@@ -166,10 +166,10 @@ static void test_other_team(void **state)
     char reason[AUTHORITY_REASON_BYTES] = "";
     const struct authority_server_config config = {
         .team = "tes",
-        .ca_file = ca_path(paths[0], "ca.pem"),
-        .crl_file = ca_path(paths[1], "crl.pem"),
-        .cert_file = ca_path(paths[2], "server/cert.pem"),
-        .key_file = ca_path(paths[3], "server/key.pem"),
+        .ca_file = ca_path(paths[0], ".", "ca.pem"),
+        .crl_file = ca_path(paths[1], ".", "crl.pem"),
+        .cert_file = ca_path(paths[2], ".", "server/cert.pem"),
+        .key_file = ca_path(paths[3], ".", "server/key.pem"),
         .clock = clock_system(),
     };
     struct authority *server = NULL;

@@ -139,7 +139,7 @@ static X509 *load(const char *name)
 {
     char path[PATH_BYTES];
     size_t size = 0;
-    char *pem = read_whole(ca_path(path, "%s/cert.pem", name), &size);
+    char *pem = read_whole(ca_path(path, name, "cert.pem"), &size);
     BIO *bio = BIO_new_mem_buf(pem, (int)size);
     X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 

@@ -9,7 +9,7 @@
 
 /* Of these OpenSSL takes all but 600: 7,600 for its SSL, 4,000 or so for the client's certificate
  * as it has parsed it. With malloc's own overhead. */
-#define LIMIT_IDLE_BYTES (22 * 1024)
+#define LIMIT_IDLE_BYTES ((size_t)22 * 1024)
 
 /* Sanitizers have an allocator of their own, which counts nothing here. */
 static size_t allocated_bytes(void)

@@ -232,9 +232,9 @@ static void test_client_refuses_its_own(void **state)
         char key[PATH_BYTES];
         char reason[AUTHORITY_REASON_BYTES] = "";
         const struct authority_client_config config = {
-            .ca_file = ca_path(ca, "root.pem"),
-            .cert_file = ca_path(cert, "%s/cert.pem", own[i].directory),
-            .key_file = ca_path(key, "%s/key.pem", own[i].directory),
+            .ca_file = ca_path(ca, ".", "root.pem"),
+            .cert_file = ca_path(cert, own[i].directory, "cert.pem"),
+            .key_file = ca_path(key, own[i].directory, "key.pem"),
             .clock = clock_system(),
         };
         struct authority *authority = NULL;

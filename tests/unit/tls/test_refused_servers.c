@@ -73,9 +73,9 @@ static void test_revoked(void **state)
     char key[PATH_BYTES];
     char reason[AUTHORITY_REASON_BYTES] = "";
     const struct authority_client_config config = {
-        .ca_file = ca_path(ca, "bad-servers/revoked/ca.pem"),
-        .cert_file = ca_path(cert, "members/alice/cert.pem"),
-        .key_file = ca_path(key, "members/alice/key.pem"),
+        .ca_file = ca_path(ca, ".", "bad-servers/revoked/ca.pem"),
+        .cert_file = ca_path(cert, ".", "members/alice/cert.pem"),
+        .key_file = ca_path(key, ".", "members/alice/key.pem"),
         .clock = clock_system(),
     };
     static const struct raw_config revoked = {"bad-servers/revoked", RAW_ALPN, 0};

@@ -22,7 +22,7 @@ static X509 *load(const char *name)
 {
     char path[PATH_BYTES];
     size_t size = 0;
-    char *pem = read_whole(ca_path(path, "%s", name), &size);
+    char *pem = read_whole(ca_path(path, ".", name), &size);
     BIO *bio = BIO_new_mem_buf(pem, (int)size);
     X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
 
@@ -66,7 +66,7 @@ static enum sp_error add(struct fixture *fixture, const char *name)
 {
     char path[PATH_BYTES];
     size_t size = 0;
-    char *pem = read_whole(ca_path(path, "%s", name), &size);
+    char *pem = read_whole(ca_path(path, ".", name), &size);
     enum sp_error error = add_bytes(fixture, pem, size);
 
     free(pem);
@@ -198,7 +198,7 @@ static void test_damaged(void **state)
     struct fixture *fixture = *state;
     char path[PATH_BYTES];
     size_t size = 0;
-    char *pem = read_whole(ca_path(path, "crl.pem"), &size);
+    char *pem = read_whole(ca_path(path, ".", "crl.pem"), &size);
     const char *end = strstr(pem, "-----END X509 CRL-----");
     size_t first = (size_t)(end - pem) + strlen("-----END X509 CRL-----");
 
