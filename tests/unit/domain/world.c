@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "crypto/digest.h"
 #include "crypto/secret.h"
@@ -50,6 +51,28 @@ void world_reopen(struct world *world)
 {
     world_close(world);
     open_domain(world);
+}
+
+void world_make_path(char path[WORLD_PATH_BYTES])
+{
+    char directory[] = "/tmp/sealpost-domain-XXXXXX";
+
+    WORLD_REQUIRE(mkdtemp(directory) != NULL);
+    (void)snprintf(path, WORLD_PATH_BYTES, "%s/server.db", directory);
+}
+
+void world_remove_path(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    char name[WORLD_PATH_BYTES + 8];
+
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        (void)unlink(name);
+    }
+    (void)snprintf(name, sizeof name, "%s", path);
+    *strrchr(name, '/') = '\0';
+    WORLD_REQUIRE(rmdir(name) == 0);
 }
 
 struct actor world_login(struct world *world, const char *username, uint8_t device)

@@ -31,6 +31,11 @@ void world_open(struct world *world, const char *path);
 void world_close(struct world *world);
 void world_reopen(struct world *world);
 
+/* A path for a database in a new directory, and the end of both. */
+#define WORLD_PATH_BYTES 64
+void world_make_path(char path[WORLD_PATH_BYTES]);
+void world_remove_path(const char *path);
+
 /* DEVICE is any number: the same gives the same device. */
 struct actor world_login(struct world *world, const char *username, uint8_t device);
 

@@ -1,0 +1,265 @@
+/* Logging in, and what the database is checked for at start. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "db/statement.h"
+#include "unit/domain/world.h"
+
+static struct world world;
+static char path[WORLD_PATH_BYTES];
+
+static int set_up(void **state)
+{
+    (void)state;
+    world_make_path(path);
+    world_open(&world, path);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    world_close(&world);
+    world_remove_path(path);
+    return 0;
+}
+
+static struct command *login(const char *username, uint8_t fingerprint)
+{
+    struct command *command = world_command(&world, COMMAND_LOGIN, NULL, NULL, NULL);
+
+    (void)snprintf(command->login.username, sizeof command->login.username, "%s", username);
+    memset(command->login.fingerprint.bytes, fingerprint, DIGEST_BYTES);
+    command->login.serial_bytes = SERIAL_BYTES;
+    return command;
+}
+
+/* Changes the database behind the domain's back, as an administrator's tool would. */
+static void execute(const char *sql)
+{
+    char reason[128];
+    struct db *db = NULL;
+
+    assert_int_equal(db_open(path, DB_WRITER, &db, reason, sizeof reason), SP_OK);
+    assert_int_equal(db_execute(db, sql), SP_OK);
+    db_close(db);
+}
+
+static void test_logins(void **state)
+{
+    (void)state;
+    struct reply *first = world_run(&world, login("ann", 1));
+    struct reply *again = world_run(&world, login("ann", 1));
+    struct reply *other = world_run(&world, login("ann", 2));
+    struct reply *bob = world_run(&world, login("bob", 3));
+    assert_true(first->login.new_device && !again->login.new_device && other->login.new_device);
+    assert_memory_equal(&first->login.actor, &again->login.actor, sizeof(struct actor));
+    assert_int_equal(first->login.actor.member, other->login.actor.member);
+    assert_true(first->login.actor.device != other->login.actor.device);
+    assert_false(id_equal(&first->login.actor.device_id, &other->login.actor.device_id));
+    assert_true(first->login.actor.member != bob->login.actor.member);
+    assert_false(id_is_zero(&first->login.incarnation));
+    assert_memory_equal(&first->login.incarnation, &bob->login.incarnation, ID_BYTES);
+    /* A known certificate with another name is not what it was. */
+    assert_int_equal(world_do(&world, login("bob", 1)), SP_EIDENTITY);
+    assert_int_equal(world_do(&world, login("Bob", 4)), SP_EIDENTITY);
+    assert_int_equal(world_do(&world, login("", 4)), SP_EIDENTITY);
+    world_reopen(&world);
+    struct reply *later = world_run(&world, login("ann", 1));
+    assert_memory_equal(&first->login, &later->login, sizeof(struct actor) + sizeof(struct id));
+    reply_free(first);
+    reply_free(again);
+    reply_free(other);
+    reply_free(bob);
+    reply_free(later);
+}
+
+static void test_not_admitted(void **state)
+{
+    (void)state;
+    assert_int_equal(world_do(&world, login("ann", 1)), SP_OK);
+    world.config.admit_ca = false;
+    world_reopen(&world);
+    assert_int_equal(world_do(&world, login("ann", 1)), SP_OK);
+    assert_int_equal(world_do(&world, login("ann", 2)), SP_ENOTADMITTED);
+    assert_int_equal(world_do(&world, login("bob", 3)), SP_ENOTADMITTED);
+}
+
+static void test_shut_out(void **state)
+{
+    (void)state;
+    assert_int_equal(world_do(&world, login("ann", 1)), SP_OK);
+    assert_int_equal(world_do(&world, login("bob", 2)), SP_OK);
+    assert_int_equal(world_do(&world, login("bob", 3)), SP_OK);
+    world_close(&world);
+    execute("UPDATE members SET disabled = 1 WHERE username = 'ann';"
+            "UPDATE devices SET revoked = 1 WHERE no = 2");
+    world_reopen(&world);
+    assert_int_equal(world_do(&world, login("ann", 1)), SP_EDISABLED);
+    assert_int_equal(world_do(&world, login("ann", 4)), SP_EDISABLED); /* nor a new device */
+    assert_int_equal(world_do(&world, login("bob", 2)), SP_EDISABLED);
+    assert_int_equal(world_do(&world, login("bob", 3)), SP_OK);
+}
+
+static void check_refused(enum sp_error expected, const char *sentence)
+{
+    char reason[256];
+    struct domain *domain = NULL;
+
+    assert_int_equal(domain_open(&world.config, &domain, reason, sizeof reason), expected);
+    assert_null(domain);
+    assert_non_null(strstr(reason, sentence));
+}
+
+static void test_one_server_one_team(void **state)
+{
+    (void)state;
+    check_refused(SP_EBUSY, "another server");
+    world_close(&world);
+    world.config.team = "other";
+    check_refused(SP_ECONFIG, "the team \"team\"");
+    world.config.team = "team";
+    world_reopen(&world);
+}
+
+static void test_versions(void **state)
+{
+    (void)state;
+    world_close(&world);
+    execute("PRAGMA user_version = 99");
+    check_refused(SP_ECONFIG, "version 99");
+    execute("PRAGMA user_version = 0");
+    check_refused(SP_ECONFIG, "another program");
+    execute("PRAGMA user_version = 1");
+    world_reopen(&world);
+}
+
+static void test_readers_need_a_file(void **state)
+{
+    (void)state;
+    world_close(&world);
+    world.config.path = ":memory:";
+    world.config.readers = 1;
+    check_refused(SP_ECONFIG, "");
+    world.config.path = "/nonexistent/server.db";
+    check_refused(SP_EIO, "lock");
+}
+
+static void test_nobody_else_may_read(void **state)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
+    char name[160];
+    struct stat status;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        assert_int_equal(stat(name, &status), 0);
+        assert_int_equal(status.st_mode & 0777, 0600);
+    }
+}
+
+static void overwrite(off_t offset, const char *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, bytes, size, offset), size);
+    assert_int_equal(close(fd), 0);
+}
+
+static void test_damage_is_told(void **state)
+{
+    static char garbage[4096 * 20];
+
+    (void)state;
+    struct actor ann = world_login(&world, "ann", 1);
+    assert_int_equal(world_do(&world, world_command(&world, COMMAND_ROOM_CREATE, &ann, "a", NULL)),
+                     SP_OK);
+    world_close(&world);
+    memset(garbage, 0x55, sizeof garbage);
+    /* All but the first page: each query that comes to a damaged one says so, none invents. */
+    overwrite(4096, garbage, sizeof garbage);
+    check_refused(SP_EINTEGRITY, "");
+    overwrite(0, garbage, 100);
+    check_refused(SP_EINTEGRITY, "cannot be opened");
+}
+
+/* An event that was changed on the disk is not passed on. */
+static void test_changed_event(void **state)
+{
+    (void)state;
+    struct actor ann = world_login(&world, "ann", 1);
+    assert_int_equal(world_do(&world, world_command(&world, COMMAND_ROOM_CREATE, &ann, "a", NULL)),
+                     SP_OK);
+    assert_int_equal(world_do(&world, world_command(&world, COMMAND_POST, &ann, "a", "hello")),
+                     SP_OK);
+    world_close(&world);
+    execute("UPDATE events SET body = x'00' WHERE key & 0xff = 2");
+    world_reopen(&world);
+    struct command *command = world_command(&world, COMMAND_READ, NULL, NULL, NULL);
+    command->read.log_number = 1;
+    command->read.from = 1;
+    command->read.count = 10;
+    assert_int_equal(world_do(&world, command), SP_EINTEGRITY);
+    world_close(&world);
+    execute("DELETE FROM events WHERE key & 0xff = 1");
+    world_reopen(&world);
+    command = world_command(&world, COMMAND_READ, NULL, NULL, NULL);
+    command->read.log_number = 1;
+    command->read.from = 1;
+    command->read.count = 10;
+    assert_int_equal(world_do(&world, command), SP_EINTEGRITY);
+}
+
+/* Erased: salt and body are gone, the rest stands. */
+static void test_erased_event(void **state)
+{
+    (void)state;
+    struct actor ann = world_login(&world, "ann", 1);
+    assert_int_equal(world_do(&world, world_command(&world, COMMAND_ROOM_CREATE, &ann, "a", NULL)),
+                     SP_OK);
+    struct command *post = world_command(&world, COMMAND_POST, &ann, "a", "hello");
+    struct command *again = world_again(post);
+    assert_int_equal(world_do(&world, post), SP_OK);
+    world_close(&world);
+    execute("UPDATE events SET body = NULL, salt = NULL WHERE key & 0xff = 2");
+    world_reopen(&world);
+    struct reply *reply = world_page(&world, 1, 1, 10);
+    assert_int_equal(reply->page.count, 2);
+    assert_true(reply->page.events[1]->erased);
+    assert_int_equal(reply->page.events[1]->body_size, 0);
+    assert_string_equal(reply->page.events[1]->author, "ann");
+    reply_free(reply);
+    reply = world_run(&world, again);
+    assert_int_equal(reply->event.sequence, 2);
+    assert_true(reply->event.repeated);
+    reply_free(reply);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_logins, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_not_admitted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shut_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_server_one_team, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_versions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_readers_need_a_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nobody_else_may_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damage_is_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_changed_event, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_erased_event, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
