@@ -28,18 +28,21 @@
 #define FRAME_HEADER_BYTES 8
 #define LIMIT_FRAME_BYTES (FRAME_HEADER_BYTES + LIMIT_MESSAGE_BYTES + LIMIT_RAW_BYTES)
 #define LIMIT_EVENT_BODY_BYTES 16128 /* so that any EVENT frame fits into one TLS record */
-#define LIMIT_PAGE_ROWS 100 /* rows of one list answer */
+#define LIMIT_PAGE_ROWS 100          /* rows of one list answer */
 #define DEFAULT_PORT 7643
 
 /* Sessions. */
-#define LIMIT_SESSIONS 16384           /* default of max_sessions */
-#define LIMIT_UNAUTHENTICATED 1024     /* connections that are not logged in yet, in all */
+#define LIMIT_SESSIONS 16384       /* default of max_sessions */
+#define LIMIT_UNAUTHENTICATED 1024 /* connections that are not logged in yet, in all */
+#define LIMIT_UNAUTHENTICATED_PER_ADDRESS 256
+#define LIMIT_FAILURES_PER_ADDRESS 100 /* failed logins; one is forgotten a second */
 #define LIMIT_FOLLOWS_PER_SESSION 1024 /* logs that one session reads along */
 #define LIMIT_COMMANDS_PER_SESSION 64  /* commands of one session that wait for their answer */
 #define HANDSHAKE_TIMEOUT_MS 10000
 #define PING_AFTER_IDLE_MS 30000
 #define IDLE_TIMEOUT_MS 90000
 #define STALLED_WRITE_TIMEOUT_MS 60000
+#define PARTIAL_FRAME_TIMEOUT_MS 60000 /* from the first to the last byte of a frame */
 #define DRAIN_TIMEOUT_MS 10000
 
 /* The domain. */

@@ -22,12 +22,20 @@ static void set_state(struct connection *connection, enum connection_state state
     if (connection->state == state) {
         return;
     }
-    if (connection->state == CONNECTION_HANDSHAKE) {
-        connection->server->unauthenticated--;
-    }
     log_line(connection->server->log, LOG_DEBUG, "event=connection peer=%s from=%s to=%s",
              connection->peer, names[connection->state], names[state]);
     connection->state = state;
+}
+
+/* It does not count as unauthenticated any more: it is logged in, or over. */
+static void release_address(struct connection *connection, bool failed)
+{
+    struct server *server = connection->server;
+    if (connection->address != NULL) {
+        server->unauthenticated--;
+        address_release(server->addresses, connection->address, failed, server->now_ms);
+        connection->address = NULL;
+    }
 }
 
 static void source_ready(struct source *source, short revents)
@@ -48,10 +56,12 @@ static void source_ready(struct source *source, short revents)
     }
 }
 
-enum sp_error connection_new(struct server *server, int fd, const char *peer)
+enum sp_error connection_new(struct server *server, int fd, struct address *address,
+                             const char *peer)
 {
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
+        address_release(server->addresses, address, false, server->now_ms);
         return SP_ENOMEM;
     }
     /* Without these it works, only slower. */
@@ -72,8 +82,10 @@ enum sp_error connection_new(struct server *server, int fd, const char *peer)
     if (error != SP_OK) {
         stream_free(connection->stream);
         free(connection);
+        address_release(server->addresses, address, false, server->now_ms);
         return error;
     }
+    connection->address = address;
     server->unauthenticated++;
     DL_APPEND(server->connections, connection);
     return SP_OK;
@@ -83,6 +95,7 @@ void connection_free(struct connection *connection)
 {
     struct server *server = connection->server;
     set_state(connection, CONNECTION_DEAD);
+    release_address(connection, true);
     if (connection->decided && session_username(connection->session)[0] != '\0') {
         log_line(server->log, LOG_INFO, "event=logout session=%llu member=%s reason=%s",
                  (unsigned long long)session_number(connection->session),
@@ -146,6 +159,7 @@ static void log_decision(struct connection *connection)
         return;
     }
     connection->decided = true;
+    release_address(connection, !let_in);
     if (let_in) {
         log_judged(connection, "login", SP_OK, "-");
     } else {
@@ -204,6 +218,7 @@ static void step_handshake(struct connection *connection)
     if (error != SP_EDISCONNECTED) {
         log_judged(connection, "refused", error, stream_reason(connection->stream));
     }
+    release_address(connection, true);
     begin_closing(connection); /* the alert must reach the client */
 }
 

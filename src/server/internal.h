@@ -11,6 +11,7 @@
 #include "base/queue.h"
 #include "domain/domain.h"
 #include "files/files.h"
+#include "server/address.h"
 #include "server/pollset.h"
 #include "server/server.h"
 #include "session/hub.h"
@@ -33,6 +34,7 @@ struct connection {
     struct server *server;
     struct stream *stream;
     struct session *session;
+    struct address *address; /* until it is logged in; NULL afterwards */
     enum connection_state state;
     int fd;
     uint64_t number; /* the session's, for the log; 0: none yet */
@@ -80,8 +82,10 @@ struct server {
     bool accepting;
     int64_t accept_again_ms; /* monotonic; 0: no pause */
     struct connection *connections;
+    struct address_table *addresses;
     size_t unauthenticated;
-    int64_t now_ms; /* monotonic, of this turn */
+    uint64_t turned_away; /* connections of addresses that have too many, since the last sweep */
+    int64_t now_ms;       /* monotonic, of this turn */
     int64_t swept_ms;
     bool stopping;
     int64_t stop_deadline_ms;
@@ -92,7 +96,9 @@ struct server {
 };
 
 /* connection.c */
-SP_CHECK enum sp_error connection_new(struct server *server, int fd, const char *peer);
+/* Takes ADDRESS over, and FD unless it fails. SP_ENOMEM. */
+SP_CHECK enum sp_error connection_new(struct server *server, int fd, struct address *address,
+                                      const char *peer);
 /* Reads, carries out, writes: one fair turn. */
 void connection_turn(struct connection *connection);
 /* Deadlines, idleness, expiry, at WALL_MS. */

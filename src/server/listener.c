@@ -12,7 +12,7 @@
 #include "server/internal.h"
 
 #define BACKLOG 1024
-#define ACCEPTS_PER_TURN 64
+#define ACCEPTS_PER_TURN 16 /* handshakes go on in between, so few are open at a time */
 #define PAUSE_MS 200
 
 static void format_peer(const struct sockaddr_storage *address, socklen_t size, char *out)
@@ -48,9 +48,18 @@ static bool accept_one(struct listener *listener)
         }
         return transient;
     }
+    struct address *from = NULL;
+    enum sp_error error = address_take(server->addresses, &address, server->now_ms, &from);
+    if (error == SP_EBUSY) {
+        close(fd);
+        server->turned_away++;
+        return true;
+    }
     char peer[PEER_BYTES];
     format_peer(&address, size, peer);
-    enum sp_error error = connection_new(server, fd, peer);
+    if (error == SP_OK) {
+        error = connection_new(server, fd, from, peer);
+    }
     if (error != SP_OK) {
         close(fd);
         pause_accepting(server, error, sp_error_text(error));

@@ -115,8 +115,8 @@ static int run_command(const struct command_entry *command, int argc, char **arg
         return fail(SP_EINVALID, "--config needs a file");
     }
     struct settings settings;
-    enum sp_error error =
-        settings_load(config, argc - taken, argv + taken, &settings, message, sizeof message);
+    enum sp_error error = settings_load(config, argc - taken, (const char *const *)(argv + taken),
+                                        &settings, message, sizeof message);
     if (error != SP_OK) {
         return fail(error, message);
     }

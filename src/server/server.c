@@ -170,6 +170,8 @@ static enum sp_error open_loop(struct server *server, char *message, size_t capa
         .server = SERVER_NAME,
         .max_sessions = (uint32_t)server->settings->max_sessions,
         .max_file_bytes = server->settings->max_file_bytes,
+        .message_rate = (uint32_t)server->settings->message_rate,
+        .message_burst = (uint32_t)server->settings->message_burst,
         .tail_bytes = LIMIT_TAIL_BYTES,
         .clock = server->clock,
         .log = server->log,
@@ -207,7 +209,10 @@ enum sp_error server_new(const struct settings *settings, struct log *log, struc
         free(server);
         return error;
     }
-    error = reload_load(settings, server->clock, &server->authority, message, capacity);
+    error = address_table_new(&server->addresses);
+    if (error == SP_OK) {
+        error = reload_load(settings, server->clock, &server->authority, message, capacity);
+    }
     if (error == SP_OK) {
         error = open_store(server, message, capacity);
     }
@@ -243,6 +248,7 @@ void server_free(struct server *server)
     domain_close(server->domain);
     hub_free(server->hub);
     authority_unref(server->authority);
+    address_table_free(server->addresses);
     pollset_deinit(&server->pollset);
     wake_deinit(&server->wake);
     if (server->signal_fd >= 0) {
@@ -262,6 +268,14 @@ static void sweep(struct server *server)
     DL_FOREACH(server->connections, connection)
     {
         connection_sweep(connection, wall_ms);
+    }
+    address_table_sweep(server->addresses, server->now_ms);
+    if (server->turned_away > 0) {
+        log_line(server->log, LOG_WARNING,
+                 "event=turned_away connections=%llu reason=\"too many logins or failures from one "
+                 "address\"",
+                 (unsigned long long)server->turned_away);
+        server->turned_away = 0;
     }
 }
 

@@ -39,6 +39,10 @@ static const struct key keys[] = {
     {"max_sessions", KEY_NUMBER, FIELD(max_sessions), 1, 65536, "16384", "sessions at a time"},
     {"max_file_bytes", KEY_SIZE, FIELD(max_file_bytes), 1, LIMIT_FILE_BYTES, "1T",
      "the largest file"},
+    {"message_rate", KEY_NUMBER, FIELD(message_rate), 0, 1000000, "50",
+     "messages and files a second from one member; 0: any number"},
+    {"message_burst", KEY_NUMBER, FIELD(message_burst), 1, 1000000, "500",
+     "and at once, after some silence"},
     {"disk_reserve", KEY_SIZE, FIELD(disk_reserve_bytes), 0, UINT64_MAX / 2, "256M",
      "free space that files never get"},
     {"file_workers", KEY_NUMBER, FIELD(file_workers), 1, 64, "2", "threads that write files"},
@@ -171,7 +175,7 @@ static enum sp_error load_file(struct loading *loading, const char *path, char *
 }
 
 /* "--max-sessions=5" or "--max-sessions 5". How many arguments it took, 0 on error. */
-static int take_flag(struct loading *loading, int argc, char *const *argv, char *message,
+static int take_flag(struct loading *loading, int argc, const char *const *argv, char *message,
                      size_t capacity)
 {
     char name[64] = "";
@@ -224,7 +228,7 @@ static enum sp_error set_defaults(struct loading *loading, const char *config_fi
     return SP_OK;
 }
 
-enum sp_error settings_load(const char *config_file, int argc, char *const *argv,
+enum sp_error settings_load(const char *config_file, int argc, const char *const *argv,
                             struct settings *out, char *message, size_t capacity)
 {
     *out = (struct settings){0};

@@ -22,6 +22,8 @@ struct settings {
     enum log_level log_level;
     uint64_t max_sessions;
     uint64_t max_file_bytes;
+    uint64_t message_rate;
+    uint64_t message_burst;
     uint64_t disk_reserve_bytes;
     uint64_t file_workers;
     uint64_t readers;
@@ -32,7 +34,7 @@ struct settings {
  * '_'), then checks that all that is needed is there. On error SP_ECONFIG, or SP_EINVALID for a
  * wrong flag, and a message that names file and line or the flag.
  */
-SP_CHECK enum sp_error settings_load(const char *config_file, int argc, char *const *argv,
+SP_CHECK enum sp_error settings_load(const char *config_file, int argc, const char *const *argv,
                                      struct settings *out, char *message, size_t capacity);
 void settings_deinit(struct settings *settings);
 

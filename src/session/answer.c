@@ -53,6 +53,8 @@ static void send_welcome(struct session *session, const struct reply *reply)
                 .requests = LIMIT_COMMANDS_PER_SESSION,
                 .transfers = LIMIT_TRANSFERS_PER_SESSION,
                 .idle_ms = IDLE_TIMEOUT_MS,
+                .messages_per_second = config->message_rate,
+                .message_burst = config->message_burst,
             },
     };
     snprintf(welcome.server, sizeof welcome.server, "%s", config->server);
@@ -60,8 +62,12 @@ static void send_welcome(struct session *session, const struct reply *reply)
     memcpy(welcome.username, reply->login.actor.username, sizeof welcome.username);
     memcpy(welcome.device, reply->login.actor.device_id.bytes, sizeof welcome.device);
     memcpy(welcome.incarnation, reply->login.incarnation.bytes, sizeof welcome.incarnation);
+    enum sp_error error = presence_login(session);
+    if (error != SP_OK) {
+        session_end(session, error, NULL);
+        return;
+    }
     session_send(session, FRAME_WELCOME, 0, &welcome);
-    presence_login(session);
 }
 
 static void send_event_result(struct session *session, const struct reply *reply)

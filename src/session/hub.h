@@ -20,6 +20,8 @@ struct hub_config {
     const char *server; /* name and version, for WELCOME */
     uint32_t max_sessions;
     uint64_t max_file_bytes;
+    uint32_t message_rate;  /* events that one member may make, a second; 0: any number */
+    uint32_t message_burst; /* and at once, after some silence */
     size_t tail_bytes;
     const struct clock *clock;
     struct log *log;       /* may be NULL */

@@ -53,17 +53,18 @@ struct session {
     enum session_state state;
     enum sp_error end_reason;
     struct actor actor;
+    struct presence_entry *presence; /* its member's, once it is logged in */
     int64_t not_after_ms;
     struct buffer in;  /* a frame that is not all there, or that cannot be carried out yet */
     struct buffer out; /* answers; never events or file data */
     unsigned waiting;  /* requests that wait for their answer, weighted */
     bool stalled;      /* in the hub's stalled list: a queue was full */
     bool ready;        /* in the hub's ready list */
-    bool online;       /* counted by presence */
     bool watches_presence;
     bool pinged;
     uint64_t presence_seen;
     int64_t received_ms; /* monotonic: when the last byte came */
+    int64_t partial_ms;  /* when the first byte of a frame came that is not all there; 0: none */
     struct cursor *cursors;
     unsigned cursor_count;
     struct cursor *pending;
@@ -133,11 +134,14 @@ struct store_read {
     struct store_read *prev, *next;
 };
 
+/* What is known of a member who is, or has been, logged in. */
 struct presence_entry {
     int64_t member;
     char username[LIMIT_USERNAME_BYTES + 1];
     unsigned sessions;
     uint64_t version;                   /* when it last changed */
+    int64_t tokens_milli;               /* messages that may be sent now, times 1,000 */
+    int64_t refilled_ms;                /* monotonic: when that was right */
     struct presence_entry *prev, *next; /* by version, oldest first */
     UT_hash_handle hh;
 };
@@ -184,6 +188,8 @@ void session_send(struct session *session, enum frame_type type, uint16_t stream
                   const void *message);
 void session_send_error(struct session *session, uint16_t stream, enum sp_error error,
                         const char *text);
+/* SP_ESLOWDOWN, with when to come again. */
+void session_send_slow_down(struct session *session, uint16_t stream, uint32_t retry_after_ms);
 /* Carries out what is kept of the input, as far as it can be. */
 void session_continue(struct session *session);
 
@@ -251,9 +257,17 @@ void download_pull(struct session *session, struct writer *writer);
 void download_ask(struct transfer *transfer);
 
 /* presence.c */
-void presence_login(struct session *session);
+/* SP_ENOMEM. */
+SP_CHECK enum sp_error presence_login(struct session *session);
 void presence_logout(struct session *session);
 bool presence_is_online(const struct hub *hub, int64_t member);
+/*
+ * Takes one message from what the session's member may send (a token bucket that all its sessions
+ * share). 0, or after how many milliseconds there will be one.
+ */
+uint32_t presence_take_message(struct session *session);
+/* It was not sent after all. */
+void presence_return_message(struct session *session);
 void presence_tick(struct hub *hub);
 void presence_pull(struct session *session);
 void presence_deinit(struct hub *hub);

@@ -27,7 +27,7 @@ static void changed(struct presence *presence, struct presence_entry *entry, boo
     presence->lively = true;
 }
 
-void presence_login(struct session *session)
+enum sp_error presence_login(struct session *session)
 {
     struct presence *presence = &session->hub->presence;
     struct presence_entry *entry = entry_find(session->hub, session->actor.member);
@@ -35,35 +35,64 @@ void presence_login(struct session *session)
     if (is_new) {
         entry = calloc(1, sizeof *entry);
         if (entry == NULL) {
-            return; /* the member then looks absent; nothing else depends on it */
+            return SP_ENOMEM;
         }
         entry->member = session->actor.member;
         memcpy(entry->username, session->actor.username, sizeof entry->username);
+        entry->tokens_milli = session->hub->config.message_burst * INT64_C(1000);
+        entry->refilled_ms = session->hub->now_ms;
         HASH_ADD(hh, presence->members, member, sizeof entry->member, entry);
         if (!TABLE_ADDED(entry, hh)) {
             free(entry);
-            return;
+            return SP_ENOMEM;
         }
     }
-    session->online = true;
+    session->presence = entry;
     if (entry->sessions++ == 0) {
         presence->online_count++;
         changed(presence, entry, !is_new);
     }
+    return SP_OK;
 }
 
 void presence_logout(struct session *session)
 {
-    if (!session->online) {
-        return;
-    }
-    session->online = false;
     struct presence *presence = &session->hub->presence;
-    struct presence_entry *entry = entry_find(session->hub, session->actor.member);
+    struct presence_entry *entry = session->presence;
+    session->presence = NULL;
     if (entry != NULL && --entry->sessions == 0) {
         presence->online_count--;
         changed(presence, entry, true);
     }
+}
+
+uint32_t presence_take_message(struct session *session)
+{
+    const struct hub_config *config = &session->hub->config;
+    struct presence_entry *entry = session->presence;
+    if (config->message_rate == 0) {
+        return 0;
+    }
+    int64_t burst_milli = config->message_burst * INT64_C(1000);
+    int64_t now_ms = session->hub->now_ms;
+    int64_t elapsed_ms = now_ms - entry->refilled_ms;
+    entry->refilled_ms = now_ms;
+    /* After so long a silence it is full whatever it was; the product cannot overflow below. */
+    bool full = elapsed_ms >= burst_milli / config->message_rate + 1;
+    entry->tokens_milli += full ? burst_milli : elapsed_ms * config->message_rate;
+    if (entry->tokens_milli > burst_milli) {
+        entry->tokens_milli = burst_milli;
+    }
+    if (entry->tokens_milli >= 1000) {
+        entry->tokens_milli -= 1000;
+        return 0;
+    }
+    return (uint32_t)((1000 - entry->tokens_milli) / config->message_rate + 1);
+}
+
+void presence_return_message(struct session *session)
+{
+    session->presence->tokens_milli += session->hub->config.message_rate == 0 ? 0 : 1000;
 }
 
 bool presence_is_online(const struct hub *hub, int64_t member)

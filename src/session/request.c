@@ -67,6 +67,16 @@ enum sp_error request_submit(struct session *session, struct command *command)
     return SP_EAGAIN;
 }
 
+/* Whether the member may make an event now; else the request is answered. */
+static bool may_write(struct session *session, const struct frame *frame)
+{
+    uint32_t retry_after_ms = presence_take_message(session);
+    if (retry_after_ms > 0) {
+        session_send_slow_down(session, frame->stream, retry_after_ms);
+    }
+    return retry_after_ms == 0;
+}
+
 static enum sp_error handle_ping(struct session *session, const struct frame *frame,
                                  const union message *message)
 {
@@ -297,29 +307,30 @@ struct request_handler {
     enum sp_error (*handle)(struct session *session, const struct frame *frame,
                             const union message *message);
     bool on_stream; /* has a stream of its own, where errors are answered; else stream 0 */
+    bool writes;    /* makes an event, and counts against the member's rate */
 };
 
 static const struct request_handler handlers[256] = {
-    [FRAME_BYE] = {handle_bye, false},
-    [FRAME_PING] = {handle_ping, false},
-    [FRAME_PONG] = {handle_pong, false},
-    [FRAME_ROOM_CREATE] = {handle_create, true},
-    [FRAME_BOX_CREATE] = {handle_create, true},
-    [FRAME_JOIN] = {handle_write, true},
-    [FRAME_LEAVE] = {handle_write, true},
-    [FRAME_TOPIC] = {handle_write, true},
-    [FRAME_POST] = {handle_write, true},
-    [FRAME_FOLLOW] = {handle_follow, true},
-    [FRAME_UNFOLLOW] = {handle_unfollow, true},
-    [FRAME_LIST] = {handle_list, true},
-    [FRAME_WATCH_PRESENCE] = {handle_watch_presence, true},
-    [FRAME_STATUS] = {handle_status, true},
-    [FRAME_OFFER] = {handle_offer, true},
-    [FRAME_DATA] = {handle_data, true},
-    [FRAME_CREDIT] = {handle_credit, true},
-    [FRAME_COMMIT] = {handle_commit, true},
-    [FRAME_CANCEL] = {handle_cancel, true},
-    [FRAME_GET] = {handle_get, true},
+    [FRAME_BYE] = {handle_bye, false, false},
+    [FRAME_PING] = {handle_ping, false, false},
+    [FRAME_PONG] = {handle_pong, false, false},
+    [FRAME_ROOM_CREATE] = {handle_create, true, true},
+    [FRAME_BOX_CREATE] = {handle_create, true, true},
+    [FRAME_JOIN] = {handle_write, true, true},
+    [FRAME_LEAVE] = {handle_write, true, true},
+    [FRAME_TOPIC] = {handle_write, true, true},
+    [FRAME_POST] = {handle_write, true, true},
+    [FRAME_FOLLOW] = {handle_follow, true, false},
+    [FRAME_UNFOLLOW] = {handle_unfollow, true, false},
+    [FRAME_LIST] = {handle_list, true, false},
+    [FRAME_WATCH_PRESENCE] = {handle_watch_presence, true, false},
+    [FRAME_STATUS] = {handle_status, true, false},
+    [FRAME_OFFER] = {handle_offer, true, true},
+    [FRAME_DATA] = {handle_data, true, false},
+    [FRAME_CREDIT] = {handle_credit, true, false},
+    [FRAME_COMMIT] = {handle_commit, true, false},
+    [FRAME_CANCEL] = {handle_cancel, true, false},
+    [FRAME_GET] = {handle_get, true, false},
 };
 
 enum sp_error request_handle(struct session *session, const struct frame *frame)
@@ -337,7 +348,13 @@ enum sp_error request_handle(struct session *session, const struct frame *frame)
     if (error != SP_OK) {
         return SP_EPROTOCOL;
     }
+    if (handler->writes && !may_write(session, frame)) {
+        return SP_OK;
+    }
     error = handler->handle(session, frame, &message);
+    if (error == SP_EAGAIN && handler->writes) {
+        presence_return_message(session);
+    }
     if (error == SP_OK || error == SP_EAGAIN || error == SP_EPROTOCOL) {
         return error;
     }

@@ -176,6 +176,14 @@ void session_send_error(struct session *session, uint16_t stream, enum sp_error 
     session_send(session, FRAME_ERROR, stream, &message);
 }
 
+void session_send_slow_down(struct session *session, uint16_t stream, uint32_t retry_after_ms)
+{
+    sealpost_v1_Error message = {.error = SP_ESLOWDOWN, .retry_after_ms = retry_after_ms};
+    snprintf(message.text, sizeof message.text, "too many messages; slow down for %u ms",
+             retry_after_ms);
+    session_send(session, FRAME_ERROR, stream, &message);
+}
+
 /* Carries out whole frames at DATA. Returns how many bytes were used up. */
 static size_t take_frames(struct session *session, const uint8_t *data, size_t size)
 {
@@ -195,6 +203,7 @@ static size_t take_frames(struct session *session, const uint8_t *data, size_t s
             break;
         }
         done += used;
+        session->partial_ms = 0;
     }
     return done;
 }
@@ -258,8 +267,15 @@ void session_check_idle(struct session *session, int64_t now_ms)
         return;
     }
     int64_t idle_ms = now_ms - session->received_ms;
-    if (idle_ms >= IDLE_TIMEOUT_MS) {
-        session_end(session, SP_EIDLE, NULL);
+    if (session->in.size == 0) {
+        session->partial_ms = 0;
+    } else if (session->partial_ms == 0) {
+        session->partial_ms = now_ms;
+    }
+    bool drips =
+        session->partial_ms != 0 && now_ms - session->partial_ms >= PARTIAL_FRAME_TIMEOUT_MS;
+    if (idle_ms >= IDLE_TIMEOUT_MS || drips) {
+        session_end(session, SP_EIDLE, drips ? "a frame took too long to arrive" : NULL);
     } else if (idle_ms >= PING_AFTER_IDLE_MS && !session->pinged) {
         session->pinged = true;
         sealpost_v1_Ping ping = {.token = (uint64_t)now_ms};

@@ -21,7 +21,8 @@ static void fatal(void *context, enum sp_error error)
     fail_msg("durability lost: %s", sp_error_name(error));
 }
 
-void fixture_open(struct fixture *fixture, size_t tail_bytes)
+static void open_with(struct fixture *fixture, size_t tail_bytes, uint32_t message_rate,
+                      uint32_t message_burst)
 {
     *fixture = (struct fixture){0};
     char reason[256];
@@ -50,11 +51,23 @@ void fixture_open(struct fixture *fixture, size_t tail_bytes)
         .max_sessions = 64,
         .max_file_bytes = LIMIT_FILE_BYTES,
         .tail_bytes = tail_bytes,
+        .message_rate = message_rate,
+        .message_burst = message_burst,
         .clock = &fixture->clock.clock,
         .domain = fixture->domain,
         .files = fixture->files,
     };
     assert_int_equal(hub_new(&hub, &fixture->hub), SP_OK);
+}
+
+void fixture_open(struct fixture *fixture, size_t tail_bytes)
+{
+    open_with(fixture, tail_bytes, 0, 1);
+}
+
+void fixture_open_limited(struct fixture *fixture, uint32_t message_rate, uint32_t message_burst)
+{
+    open_with(fixture, 1 << 20, message_rate, message_burst);
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)

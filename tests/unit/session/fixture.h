@@ -28,6 +28,8 @@ struct peer {
 };
 
 void fixture_open(struct fixture *fixture, size_t tail_bytes);
+/* With a limit on each member's messages; fixture_open() has none. */
+void fixture_open_limited(struct fixture *fixture, uint32_t message_rate, uint32_t message_burst);
 void fixture_close(struct fixture *fixture);
 
 /* Lets everything happen that can: domain, files, hub. Sessions are not pulled. */

@@ -291,6 +291,70 @@ static void a_full_queue_stalls_and_recovers(void **state)
     fixture_close(&fixture);
 }
 
+static void expect_posts(struct peer *peer, int taken)
+{
+    for (int i = 0; i < taken; i++) {
+        peer_post(peer, 3, "general", "x");
+        peer_expect(peer, FRAME_EVENT_RESULT, &frame, &message);
+    }
+    peer_post(peer, 4, "general", "one too many");
+    expect_error(peer, 4, SP_ESLOWDOWN);
+}
+
+/* All sessions of a member share what it may send; others have their own. */
+static void too_fast_is_told_when_to_come_again(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct peer alice;
+    struct peer again;
+    struct peer bob;
+    fixture_open_limited(&fixture, 10, 20);
+    peer_login(&fixture, "alice", &alice);
+    peer_login(&fixture, "alice", &again);
+    peer_login(&fixture, "bob", &bob);
+    again.next_id = 1000;
+    peer_create_room(&alice, "general");
+    expect_posts(&alice, 19);
+    assert_in_range(message.error.retry_after_ms, 1, 101);
+    peer_post(&again, 4, "general", "from another device");
+    expect_error(&again, 4, SP_ESLOWDOWN);
+    peer_join(&bob, "general");
+    clock_settable_advance(&fixture.clock, message.error.retry_after_ms);
+    fixture_settle(&fixture);
+    expect_posts(&alice, 1);
+    clock_settable_advance(&fixture.clock, 3600000);
+    fixture_settle(&fixture);
+    expect_posts(&alice, 20); /* never more than the burst */
+    peer_close(&alice);
+    peer_close(&again);
+    peer_close(&bob);
+    fixture_close(&fixture);
+}
+
+/* A byte now and then keeps no session alive: a frame must arrive whole in time. */
+static void a_frame_that_drips_ends_the_session(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct peer alice;
+    fixture_open(&fixture, TAIL_BYTES);
+    peer_login(&fixture, "alice", &alice);
+    static const uint8_t header[FRAME_HEADER_BYTES] = {0, 0, 1, 0, FRAME_POST, 0, 0, 1};
+    session_receive(alice.session, header, sizeof header);
+    for (int64_t ms = 0; ms <= PARTIAL_FRAME_TIMEOUT_MS; ms += 5000) {
+        assert_false(session_ended(alice.session));
+        session_receive(alice.session, header, 1);
+        session_check_idle(alice.session, clock_monotonic_ms(&fixture.clock.clock));
+        clock_settable_advance(&fixture.clock, 5000);
+        fixture_settle(&fixture);
+    }
+    assert_true(session_ended(alice.session));
+    assert_int_equal(session_end_reason(alice.session), SP_EIDLE);
+    peer_close(&alice);
+    fixture_close(&fixture);
+}
+
 static void presence_tells_changes(void **state)
 {
     (void)state;
@@ -354,6 +418,8 @@ int main(void)
         cmocka_unit_test(a_malformed_frame_ends_only_this_session),
         cmocka_unit_test(too_many_requests_wait),
         cmocka_unit_test(a_full_queue_stalls_and_recovers),
+        cmocka_unit_test(too_fast_is_told_when_to_come_again),
+        cmocka_unit_test(a_frame_that_drips_ends_the_session),
         cmocka_unit_test(presence_tells_changes),
         cmocka_unit_test(who_says_nothing_is_asked_and_then_let_go),
     };
