@@ -94,6 +94,13 @@ bad_self_signed() { # NAME SECTION
     publish bad "$1"
 }
 
+bad_padded() { # NAME BYTES
+    padding=$(head -c "$2" /dev/zero | tr '\0' x)
+    printf '%s\n' "s/SEALPOST_PADDING/$padding/" >"$tmp/padding.sed" # too long for a command line
+    sed -f "$tmp/padding.sed" "$refused" >"$tmp/padded.cnf"
+    bad "$1" "$tmp/padded.cnf" padded
+}
+
 make_bad_times_and_issuers() {
     bad bad/expired "$good" member "" -startdate 20200101000000Z -enddate 20200401000000Z
     bad bad/not-yet-valid "$good" member "" -startdate 20900101000000Z -enddate 20900401000000Z
@@ -132,10 +139,9 @@ make_bad_profiles() {
     bad_key bad/rsa-2048 -newkey rsa:2048
     bad_key bad/p-192 -newkey ec -pkeyopt ec_paramgen_curve:prime192v1
     bad_key bad/p-384 -newkey ec -pkeyopt ec_paramgen_curve:P-384
-    padding=$(head -c 250000 /dev/zero | tr '\0' x)
-    printf '%s\n' "s/SEALPOST_PADDING/$padding/" >"$tmp/huge.sed" # too long for a command line
-    sed -f "$tmp/huge.sed" "$refused" >"$tmp/huge.cnf"
-    bad bad/huge "$tmp/huge.cnf" huge
+    bad bad/no-key-identifier "$refused" no_key_identifier
+    bad_padded bad/large 40000
+    bad_padded bad/huge 250000
 }
 
 make_bad_identities() {
@@ -177,6 +183,14 @@ make_bad_crls() {
     quietly openssl ca -gencrl -config "$profiles/ca.cnf" -name issuing -cert "$tmp/other-issuing/cert.pem" \
         -keyfile "$tmp/other-issuing/key.pem" -out "$tmp/one-crl.pem"
     cat "$tmp/crl-root.pem" "$tmp/one-crl.pem" >"$dir/bad/crl-wrong-issuer.pem"
+    # The root withdraws the issuing CA: in a copy of its books.
+    mkdir "$tmp/withdrawing"
+    cp -R "$dir/root" "$tmp/withdrawing/root"
+    SEALPOST_CA=$tmp/withdrawing
+    quietly openssl ca -config "$profiles/ca.cnf" -name root -revoke "$dir/issuing/cert.pem"
+    quietly openssl ca -gencrl -config "$profiles/ca.cnf" -name root -out "$tmp/one-crl.pem"
+    SEALPOST_CA=$dir
+    cat "$tmp/one-crl.pem" "$tmp/crl-issuing.pem" >"$dir/bad/crl-issuing-revoked.pem"
 }
 
 # Servers that a client must refuse. The client that meets them wants to reach localhost.
@@ -193,6 +207,7 @@ make_bad_servers() {
     bad bad-servers/not-yet-valid "$good" server "" -startdate 20900101000000Z -enddate 20900401000000Z
     bad bad-servers/no-server-auth "$refused" server_no_eku
     bad bad-servers/client-auth "$good" member
+    bad bad-servers/no-key-identifier "$refused" server_no_key_identifier
     bad_foreign bad-servers/other-ca "$tmp/other-issuing" "$good" server "$tmp/other-issuing/cert.pem" "$tmp/other-root/cert.pem"
     bad_self_signed bad-servers/self-signed self_signed_server
     bad bad-servers/revoked "$good" server

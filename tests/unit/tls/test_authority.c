@@ -36,6 +36,7 @@ static const struct {
     {NULL, "bad/crl-stale.pem", NULL, NULL, SP_ENOCRL, "test issuing CA"},
     {NULL, "bad/crl-future.pem", NULL, NULL, SP_ENOCRL, "test issuing CA"},
     {NULL, "bad/crl-wrong-issuer.pem", NULL, NULL, SP_ECERT, "signature"},
+    {NULL, "bad/crl-issuing-revoked.pem", NULL, NULL, SP_ECERT, "certificate authority"},
     {NULL, "bad/crl-delta.pem", NULL, NULL, SP_ECERT, "delta"},
     {NULL, "bad/crl-indirect.pem", NULL, NULL, SP_ECERT, "indirect"},
     {NULL, NULL, NULL, "members/alice/key.pem", SP_EKEY, "is not the key"},

@@ -23,6 +23,7 @@ static const struct {
     {"bad-servers/member", "localhost", SP_EPROFILE},
     {"bad-servers/client-auth", "localhost", SP_EPROFILE},
     {"bad-servers/no-server-auth", "localhost", SP_EPROFILE},
+    {"bad-servers/no-key-identifier", "localhost", SP_EPROFILE},
     {"bad-servers/expired", "localhost", SP_EEXPIRED},
     {"bad-servers/not-yet-valid", "localhost", SP_ENOTYET},
     {"bad-servers/other-ca", "localhost", SP_EUNTRUSTED},
@@ -89,6 +90,22 @@ static void test_revoked(void **state)
     assert_int_equal(meet(&pair, &revoked, authority_ref(client), "localhost"), SP_EREVOKED);
     pair_close(&pair);
     assert_int_equal(meet(&pair, &good, client, "localhost"), SP_OK);
+    pair_close(&pair);
+}
+
+/* The client's clock decides: this server's certificate is good today. */
+static void test_clock_decides(void **state)
+{
+    static const struct raw_config config = {"server", RAW_ALPN, 0};
+    struct clock_settable clock;
+    struct authority *client = NULL;
+    struct pair pair;
+
+    (void)state;
+    clock_settable_init(&clock, clock_wall_ms(clock_system()));
+    client = client_authority("members/alice", &clock.clock);
+    clock_settable_advance(&clock, 91 * INT64_C(86400000));
+    assert_int_equal(meet(&pair, &config, client, "localhost"), SP_EEXPIRED);
     pair_close(&pair);
 }
 
@@ -166,9 +183,13 @@ static void test_server_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),          cmocka_unit_test(test_revoked),
-        cmocka_unit_test(test_no_alpn),        cmocka_unit_test(test_tls_1_2),
-        cmocka_unit_test(test_silent),         cmocka_unit_test(test_host_must_be_given),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_revoked),
+        cmocka_unit_test(test_clock_decides),
+        cmocka_unit_test(test_no_alpn),
+        cmocka_unit_test(test_tls_1_2),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_host_must_be_given),
         cmocka_unit_test(test_server_is_told),
     };
 

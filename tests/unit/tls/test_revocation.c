@@ -178,6 +178,94 @@ static void test_stale_and_future(void **state)
     assert_int_equal(check(fixture, "members/alice"), SP_ENOCRL);
 }
 
+#define MANY 1000
+
+/* Serial numbers of all lengths, in no order. */
+static ASN1_INTEGER *make_serial(unsigned int i)
+{
+    BIGNUM *number = BN_new();
+    ASN1_INTEGER *serial = NULL;
+
+    assert_non_null(number);
+    assert_int_equal(BN_set_word(number, 2ULL * i + 2), 1); /* even: odd ones are not revoked */
+    assert_int_equal(BN_lshift(number, number, (int)(i * 7 % 140)), 1);
+    assert_int_equal(BN_add_word(number, 2), 1);
+    serial = BN_to_ASN1_INTEGER(number, NULL);
+    assert_non_null(serial);
+    BN_free(number);
+    return serial;
+}
+
+static EVP_PKEY *load_issuing_key(void)
+{
+    char path[PATH_BYTES];
+    BIO *file = BIO_new_file(ca_path(path, "issuing", "key.pem"), "r");
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(file, NULL, NULL, NULL);
+
+    assert_non_null(key);
+    BIO_free(file);
+    return key;
+}
+
+/* A list of the issuing CA with MANY entries, as PEM text in a BIO. */
+static BIO *make_long_list(const struct fixture *fixture)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *time = ASN1_TIME_set(NULL, (time_t)(fixture->now_ms / 1000));
+    EVP_PKEY *key = load_issuing_key();
+    BIO *pem = BIO_new(BIO_s_mem());
+
+    assert_int_equal(X509_CRL_set_version(crl, X509_CRL_VERSION_2), 1);
+    assert_int_equal(X509_CRL_set_issuer_name(crl, X509_get_subject_name(fixture->issuers[1])), 1);
+    assert_int_equal(X509_CRL_set1_lastUpdate(crl, time), 1);
+    for (unsigned int i = 0; i < MANY; i++) {
+        X509_REVOKED *revoked = X509_REVOKED_new();
+        ASN1_INTEGER *serial = make_serial(i);
+
+        assert_int_equal(X509_REVOKED_set_serialNumber(revoked, serial), 1);
+        assert_int_equal(X509_REVOKED_set_revocationDate(revoked, time), 1);
+        assert_int_equal(X509_CRL_add0_revoked(crl, revoked), 1);
+        ASN1_INTEGER_free(serial);
+    }
+    assert_non_null(X509_gmtime_adj(time, 3600));
+    assert_int_equal(X509_CRL_set1_nextUpdate(crl, time), 1);
+    assert_true(X509_CRL_sign(crl, key, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_bio_X509_CRL(pem, crl), 1);
+    EVP_PKEY_free(key);
+    ASN1_TIME_free(time);
+    X509_CRL_free(crl);
+    return pem;
+}
+
+/* Every entry of a long list is found, and nothing beside it. */
+static void test_long_list(void **state)
+{
+    struct fixture *fixture = *state;
+    BIO *pem = make_long_list(fixture);
+    char *text = NULL;
+    long size = BIO_get_mem_data(pem, &text);
+    struct certificate_info info;
+    X509 *certificate = load("members/alice/cert.pem");
+
+    assert_int_equal(add_bytes(fixture, text, (size_t)size), SP_OK);
+    assert_int_equal(revocation_table_count(fixture->table), MANY);
+    assert_int_equal(certificate_describe(certificate, &info), SP_OK);
+    for (unsigned int i = 0; i < MANY; i++) {
+        ASN1_INTEGER *serial = make_serial(i);
+
+        memset(info.serial, 0, sizeof(info.serial));
+        info.serial_bytes = (size_t)ASN1_STRING_length(serial);
+        memcpy(info.serial, ASN1_STRING_get0_data(serial), info.serial_bytes);
+        assert_int_equal(revocation_table_check(fixture->table, &info, fixture->now_ms),
+                         SP_EREVOKED);
+        info.serial[info.serial_bytes - 1] |= 1;
+        assert_int_equal(revocation_table_check(fixture->table, &info, fixture->now_ms), SP_OK);
+        ASN1_INTEGER_free(serial);
+    }
+    X509_free(certificate);
+    BIO_free(pem);
+}
+
 /* A list with a lower number never takes the place of one with a higher. */
 static void test_newer_wins(void **state)
 {
@@ -229,7 +317,7 @@ int main(void)
         WITH_FIXTURE(test_lookup),           WITH_FIXTURE(test_issuer_counts),
         WITH_FIXTURE(test_refused),          WITH_FIXTURE(test_missing),
         WITH_FIXTURE(test_stale_and_future), WITH_FIXTURE(test_newer_wins),
-        WITH_FIXTURE(test_damaged),
+        WITH_FIXTURE(test_damaged),          WITH_FIXTURE(test_long_list),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

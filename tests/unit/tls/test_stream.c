@@ -134,6 +134,40 @@ static void test_write_is_all_or_nothing(void **state)
     pair_close(&pair);
 }
 
+/* What TLS says by itself (here close_notify) stays behind what is kept, though the socket has
+ * room. */
+static void test_order_is_kept(void **state)
+{
+    static uint8_t block[STREAM_RECORD_BYTES];
+    struct pair pair;
+    size_t records = 0;
+    size_t received = 0;
+    size_t size = 0;
+    enum sp_error error = SP_OK;
+
+    (void)state;
+    open_connected(&pair);
+    while (!stream_wants_write(pair.server)) {
+        assert_int_equal(stream_write(pair.server, block, sizeof(block)), SP_OK);
+        records++;
+    }
+    while (error == SP_OK) { /* the socket is empty now */
+        error = stream_read(pair.client, block, sizeof(block), &size);
+        received += size;
+    }
+    assert_int_equal(error, SP_EAGAIN);
+    stream_close_notify(pair.server);
+    assert_int_equal(stream_flush(pair.server), SP_OK);
+    do {
+        error = stream_read(pair.client, block, sizeof(block), &size);
+        received += size;
+    } while (error == SP_OK);
+    assert_int_equal(error, SP_EDISCONNECTED);
+    assert_true(stream_closed_cleanly(pair.client));
+    assert_int_equal(received, records * sizeof(block));
+    pair_close(&pair);
+}
+
 static void test_nothing_before_the_handshake(void **state)
 {
     struct pair pair;
@@ -303,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_small_socket),
         cmocka_unit_test(test_byte_at_a_time),
         cmocka_unit_test(test_write_is_all_or_nothing),
+        cmocka_unit_test(test_order_is_kept),
         cmocka_unit_test(test_nothing_before_the_handshake),
         cmocka_unit_test(test_close_notify),
         cmocka_unit_test(test_cut),
