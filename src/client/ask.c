@@ -18,7 +18,7 @@ static enum sp_error make_key(const char *log, sealpost_v1_LogKey *out)
     if (log == NULL) {
         return SP_EINVALID;
     }
-    if (strlen(log) == 2 * ID_BYTES && hex_decode(log, out->id.bytes, ID_BYTES) == SP_OK) {
+    if (strlen(log) == ID_HEX_BYTES - 1 && hex_decode(log, out->id.bytes, ID_BYTES) == SP_OK) {
         out->id.size = ID_BYTES;
         return SP_OK;
     }
@@ -258,7 +258,7 @@ enum sp_error sp_get(struct sp_client *client, const char *id, int fd, uint32_t 
         digits++;
     }
     if (id == NULL || id[digits] != '\0' || digits < FILE_ID_MINIMUM_DIGITS ||
-        digits > 2 * ID_BYTES) {
+        digits > ID_HEX_BYTES - 1) {
         return SP_EINVALID;
     }
     return download_start(&client->core, id, fd, request);

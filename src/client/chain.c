@@ -46,12 +46,14 @@ void chain_drop(struct core *core, const struct id *log)
 
 void chain_clear(struct core *core)
 {
-    struct follow *follow = NULL;
-    struct follow *next = NULL;
+    struct follow *follow = core->follows;
 
-    HASH_ITER(hh, core->follows, follow, next)
-    {
-        drop(core, follow);
+    HASH_CLEAR(hh, core->follows); /* only the table; the list through the items stays */
+    while (follow != NULL) {
+        struct follow *next = follow->hh.next;
+
+        free(follow);
+        follow = next;
     }
 }
 

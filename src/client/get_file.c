@@ -1,8 +1,8 @@
 /* sp_get_file(): a file gets its name only when it is whole. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,9 +18,9 @@
 /* A file in the making, beside the one that it will be. */
 struct part {
     const char *path;
-    char *directory;
-    char *temporary; /* NULL: there is none */
-    int fd;          /* -1 likewise */
+    char directory[PATH_MAX];
+    char temporary[PATH_MAX];
+    int fd; /* -1: there is none */
 };
 
 static void part_remove(struct part *part)
@@ -32,38 +32,34 @@ static void part_remove(struct part *part)
     }
 }
 
-static void part_deinit(struct part *part)
-{
-    part_remove(part);
-    free(part->directory);
-    free(part->temporary);
-}
-
-/* "dir/" and what may be a name in it; "" for the working directory. */
+/* SP_EFILE with errno. */
 static enum sp_error part_name(struct part *part)
 {
     const char *slash = strrchr(part->path, '/');
-    size_t size = slash != NULL ? (size_t)(slash - part->path) + 1 : 0;
+    int size = slash != NULL ? (int)(slash - part->path) + 1 : 0;
     char hex[ID_HEX_BYTES];
     struct id id;
 
+    if (strlen(part->path) >= PATH_MAX - sizeof hex - sizeof ".sealpost-.part") {
+        errno = ENAMETOOLONG;
+        return SP_EFILE;
+    }
     random_id(&id);
     hex_encode(id.bytes, sizeof id.bytes, hex);
-    part->directory = size > 0 ? strndup(part->path, size) : strdup("./");
-    if (part->directory == NULL ||
-        asprintf(&part->temporary, "%s.sealpost-%s.part", part->directory, hex) < 0) {
-        part->temporary = NULL;
-        return SP_ENOMEM;
-    }
+    (void)snprintf(part->directory, sizeof part->directory, "%.*s", size > 0 ? size : 2,
+                   size > 0 ? part->path : "./");
+    (void)snprintf(part->temporary, sizeof part->temporary, "%.*s.sealpost-%s.part", size,
+                   part->path, hex);
     return SP_OK;
 }
 
-/* SP_EEXISTS, SP_EFILE with errno, SP_ENOMEM. */
+/* SP_EEXISTS, SP_EFILE with errno. */
 static enum sp_error part_create(struct part *part, const char *path, bool force)
 {
     struct stat status;
 
-    *part = (struct part){.path = path, .fd = -1};
+    part->path = path;
+    part->fd = -1;
     if (lstat(path, &status) == 0) {
         if (S_ISDIR(status.st_mode)) {
             errno = EISDIR;
@@ -166,6 +162,6 @@ enum sp_error sp_get_file(struct sp_client *client, const char *id, const char *
         }
     }
 out:
-    part_deinit(&part);
+    part_remove(&part);
     return error;
 }

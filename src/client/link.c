@@ -252,12 +252,12 @@ void link_service(struct link *link)
         [LINK_DOWN] = step_down, [LINK_DIALLING] = step_dialling, [LINK_HANDSHAKE] = step_handshake,
         [LINK_UP] = step_up,     [LINK_GOODBYE] = step_goodbye,
     };
-    enum link_state before = link->state;
+    for (bool moved = true; moved;) {
+        enum link_state before = link->state;
 
-    do {
-        before = link->state;
         steps[before](link);
-    } while (link->state != before);
+        moved = link->state != before;
+    }
     check_deadline(link);
 }
 

@@ -22,8 +22,8 @@ int peer_setup_unwelcome(void **state)
     peer->core = &peer->client.core;
     clock_settable_init(&peer->clock, 1000000);
     core_init(peer->core, &peer->clock.clock, &names);
-    buffer_init(&peer->says, 64 * 1024 * 1024);
-    buffer_init(&peer->heard, 64 * 1024 * 1024);
+    buffer_init(&peer->says, 64UL << 20);
+    buffer_init(&peer->heard, 64UL << 20);
     peer->step = SIZE_MAX;
     core_start(peer->core);
     *state = peer;

@@ -170,7 +170,7 @@ static void test_upload_sizes(void **state)
 static void test_upload_progress(void **state)
 {
     struct peer *peer = *state;
-    size_t size = 1024 * 1024;
+    size_t size = 1UL << 20;
     uint8_t *bytes = make_bytes(size);
     int fd = make_file(bytes, size);
     struct sp_progress last = {0};
