@@ -67,9 +67,8 @@ static void run_open(struct worker *worker, struct job *job)
     struct download *download = CONTAINER_OF(job, struct download, open);
 
     worker_add(worker, &download->transfer);
-    enum sp_error error =
-        store_open_blob(&download->files->store, download->bucket, &download->file, download->size,
-                        &download->fd, job->completion->detail);
+    enum sp_error error = blobs_open(&download->files->blobs, download->bucket, &download->file,
+                                     download->size, &download->fd, job->completion->detail);
     if (error != SP_OK) {
         fail(download, job, error);
         return;
@@ -87,10 +86,10 @@ static enum sp_error read_all(struct download *download, uint8_t *out, size_t si
             continue;
         }
         if (count < 0) {
-            return store_fault(detail, "cannot read the stored file", errno);
+            return blobs_fault(detail, "cannot read the stored file", errno);
         }
         if (count == 0) {
-            (void)snprintf(detail, STORE_DETAIL_BYTES,
+            (void)snprintf(detail, BLOBS_DETAIL_BYTES,
                            "the stored file ends after %" PRIu64 " of %" PRIu64 " bytes",
                            download->at, download->size);
             return SP_EINTEGRITY;

@@ -72,7 +72,7 @@ enum sp_error files_open(const struct files_config *config, struct files **out, 
         (void)snprintf(reason, capacity, "out of memory");
         goto out_free;
     }
-    error = store_init(&files->store, config->directory, config->reserve_bytes, config->log, reason,
+    error = blobs_init(&files->blobs, config->directory, config->reserve_bytes, config->log, reason,
                        capacity);
     if (error != SP_OK) {
         goto out_queue;
@@ -96,7 +96,7 @@ enum sp_error files_sweep(struct files *files,
                           bool (*is_known)(void *context, uint32_t bucket, const struct id *file),
                           void *context)
 {
-    return store_sweep(&files->store, is_known, context);
+    return blobs_sweep(&files->blobs, is_known, context);
 }
 
 enum sp_error files_start(struct files *files)
@@ -114,7 +114,7 @@ static void run_discard(struct worker *worker, struct job *job)
 {
     struct discard *discard = CONTAINER_OF(job, struct discard, job);
 
-    if (store_remove_blob(&worker->files->store, discard->bucket, &discard->file) != SP_OK) {
+    if (blobs_remove(&worker->files->blobs, discard->bucket, &discard->file) != SP_OK) {
         log_line(worker->files->log, LOG_WARNING, "event=discard_failed bucket=%u",
                  (unsigned)discard->bucket);
     }
@@ -154,6 +154,6 @@ void files_close(struct files *files)
         completion = next;
     }
     queue_deinit(&files->completions);
-    store_deinit(&files->store);
+    blobs_deinit(&files->blobs);
     free(files);
 }

@@ -53,13 +53,13 @@ static enum sp_error sync_file(struct upload *upload, int bucket_fd, char *detai
 
 static enum sp_error move(struct upload *upload, int bucket_fd, char *detail)
 {
-    return store_move(&upload->files->store, &upload->file, bucket_fd, detail);
+    return blobs_move(&upload->files->blobs, &upload->file, bucket_fd, detail);
 }
 
 static enum sp_error sync_directories(const struct worker *worker, int bucket_fd, char *detail)
 {
     if (fsync(bucket_fd) != 0 || fsync(worker->incoming_fd) != 0) {
-        return store_fault(detail, "cannot sync the directory", errno);
+        return blobs_fault(detail, "cannot sync the directory", errno);
     }
     return SP_OK;
 }
@@ -71,10 +71,10 @@ static void fail_batch(struct worker *worker, uint32_t bucket, enum sp_error err
     for (size_t i = 0; i < worker->batch_count; i++) {
         struct upload *upload = worker->batch[i];
         char *own = upload->commit.completion->detail;
-        (void)snprintf(own, STORE_DETAIL_BYTES, "%s", detail);
+        (void)snprintf(own, BLOBS_DETAIL_BYTES, "%s", detail);
         if (bucket != 0) {
             sink_deinit(&upload->sink); /* it is no longer in incoming/ */
-            if (store_remove_blob(&worker->files->store, bucket, &upload->file) != SP_OK) {
+            if (blobs_remove(&worker->files->blobs, bucket, &upload->file) != SP_OK) {
                 error = SP_EIO; /* logged; unknown to the database, so a sweep removes it */
             }
         }
@@ -98,7 +98,7 @@ static void report(struct worker *worker, uint32_t bucket)
 
 void upload_seal_batch(struct worker *worker)
 {
-    char detail[STORE_DETAIL_BYTES];
+    char detail[BLOBS_DETAIL_BYTES];
     uint32_t bucket = 0;
     int bucket_fd = -1;
 
@@ -107,7 +107,7 @@ void upload_seal_batch(struct worker *worker)
     if (worker->batch_count == 0) {
         return;
     }
-    enum sp_error error = store_place(&worker->files->store, (uint32_t)worker->batch_count, &bucket,
+    enum sp_error error = blobs_place(&worker->files->blobs, (uint32_t)worker->batch_count, &bucket,
                                       &bucket_fd, detail);
     if (error != SP_OK) {
         fail_batch(worker, 0, error, detail);

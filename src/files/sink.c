@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "files/store.h"
+#include "files/blobs.h"
 
 /* Up to two of these per upload are dirty or being written. */
 #define WRITEBACK_STEP_BYTES (1ULL << 23)
@@ -34,7 +34,7 @@ static enum sp_error sync_range(struct sink *sink, uint64_t from, uint64_t size,
         errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM) {
         return SP_OK;
     }
-    return store_fault(detail, "cannot write", errno);
+    return blobs_fault(detail, "cannot write", errno);
 }
 
 static enum sp_error start_writeback(struct sink *sink, char *detail)
@@ -69,7 +69,7 @@ enum sp_error sink_write(struct sink *sink, const void *data, size_t size, char 
             continue;
         }
         if (written <= 0) {
-            return store_fault(detail, "cannot write", written == 0 ? EIO : errno);
+            return blobs_fault(detail, "cannot write", written == 0 ? EIO : errno);
         }
         at += written;
         size -= (size_t)written;
@@ -85,5 +85,5 @@ enum sp_error sink_start_sync(struct sink *sink, char *detail)
 
 enum sp_error sink_sync(struct sink *sink, char *detail)
 {
-    return fsync(sink->fd) == 0 ? SP_OK : store_fault(detail, "cannot sync the file", errno);
+    return fsync(sink->fd) == 0 ? SP_OK : blobs_fault(detail, "cannot sync the file", errno);
 }

@@ -18,7 +18,7 @@ struct sink {
 void sink_init(struct sink *sink, int fd);
 void sink_deinit(struct sink *sink); /* may be called twice */
 
-/* Errors with a sentence in DETAIL, as in store.h. SP_EFULL, SP_EIO. */
+/* Errors with a sentence in DETAIL, as in blobs.h. SP_EFULL, SP_EIO. */
 SP_CHECK enum sp_error sink_write(struct sink *sink, const void *data, size_t size, char *detail);
 /* Hands what is not under way yet to the disk, without waiting: for many files before their syncs.
  */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/statvfs.h>
 
-#include "files/store.h"
+#include "files/blobs.h"
 
 static const char *format_bytes(uint64_t bytes, char out[24])
 {
@@ -28,58 +28,58 @@ static const char *format_bytes(uint64_t bytes, char out[24])
 
 /* What an upload could still be promised. Under the mutex: space leaves the promises only after it
  * was written, so that it is never counted as free twice. */
-static enum sp_error available_bytes(struct store *store, uint64_t *out, char *detail)
+static enum sp_error available_bytes(struct blobs *blobs, uint64_t *out, char *detail)
 {
     struct statvfs system;
 
     *out = 0;
-    if (fstatvfs(store->incoming_fd, &system) != 0) {
-        return store_fault(detail, "cannot tell the free space", errno);
+    if (fstatvfs(blobs->incoming_fd, &system) != 0) {
+        return blobs_fault(detail, "cannot tell the free space", errno);
     }
     uint64_t bytes = (uint64_t)system.f_bavail * system.f_frsize;
-    bytes = bytes > store->reserve_bytes ? bytes - store->reserve_bytes : 0;
-    *out = bytes > store->promised_bytes ? bytes - store->promised_bytes : 0;
+    bytes = bytes > blobs->reserve_bytes ? bytes - blobs->reserve_bytes : 0;
+    *out = bytes > blobs->promised_bytes ? bytes - blobs->promised_bytes : 0;
     return SP_OK;
 }
 
-enum sp_error store_promise(struct store *store, uint64_t bytes, char *detail)
+enum sp_error blobs_promise(struct blobs *blobs, uint64_t bytes, char *detail)
 {
     char needed[24];
     char there[24];
     uint64_t available = 0;
 
-    (void)pthread_mutex_lock(&store->mutex);
-    enum sp_error error = available_bytes(store, &available, detail);
+    (void)pthread_mutex_lock(&blobs->mutex);
+    enum sp_error error = available_bytes(blobs, &available, detail);
     if (error == SP_OK && bytes > available) {
-        (void)snprintf(detail, STORE_DETAIL_BYTES, "needs %s, %s are free",
+        (void)snprintf(detail, BLOBS_DETAIL_BYTES, "needs %s, %s are free",
                        format_bytes(bytes, needed), format_bytes(available, there));
         error = SP_EFULL;
     }
     if (error == SP_OK) {
-        store->promised_bytes += bytes;
+        blobs->promised_bytes += bytes;
     }
-    (void)pthread_mutex_unlock(&store->mutex);
+    (void)pthread_mutex_unlock(&blobs->mutex);
     return error;
 }
 
-void store_give_back(struct store *store, uint64_t bytes)
+void blobs_give_back(struct blobs *blobs, uint64_t bytes)
 {
-    (void)pthread_mutex_lock(&store->mutex);
-    store->promised_bytes -= bytes;
-    (void)pthread_mutex_unlock(&store->mutex);
+    (void)pthread_mutex_lock(&blobs->mutex);
+    blobs->promised_bytes -= bytes;
+    (void)pthread_mutex_unlock(&blobs->mutex);
 }
 
-void store_describe_full(struct store *store, uint64_t written_bytes, char *detail)
+void blobs_describe_full(struct blobs *blobs, uint64_t written_bytes, char *detail)
 {
     char written[24];
     char there[24];
     uint64_t available = 0;
 
-    (void)pthread_mutex_lock(&store->mutex);
-    enum sp_error error = available_bytes(store, &available, detail);
-    (void)pthread_mutex_unlock(&store->mutex);
+    (void)pthread_mutex_lock(&blobs->mutex);
+    enum sp_error error = available_bytes(blobs, &available, detail);
+    (void)pthread_mutex_unlock(&blobs->mutex);
     if (error == SP_OK) {
-        (void)snprintf(detail, STORE_DETAIL_BYTES, "the disk was full after %s, %s are free",
+        (void)snprintf(detail, BLOBS_DETAIL_BYTES, "the disk was full after %s, %s are free",
                        format_bytes(written_bytes, written), format_bytes(available, there));
     }
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "files/store.h"
+#include "files/blobs.h"
 
 /* What is looked for in a directory. Returning anything but SP_OK ends the walk. */
 typedef enum sp_error (*visit_fn)(int directory_fd, const char *name, void *context);
@@ -47,9 +47,9 @@ static enum sp_error remove_entry(int directory_fd, const char *name, void *cont
     return unlinkat(directory_fd, name, 0) == 0 ? SP_OK : SP_EFILE;
 }
 
-enum sp_error store_empty_incoming(struct store *store)
+enum sp_error blobs_empty_incoming(struct blobs *blobs)
 {
-    return walk(store->incoming_fd, remove_entry, NULL);
+    return walk(blobs->incoming_fd, remove_entry, NULL);
 }
 
 /* NAME's number when it is a bucket's name, else 0. */
@@ -91,28 +91,28 @@ static enum sp_error count_entry(int directory_fd, const char *name, void *conte
     return SP_OK;
 }
 
-enum sp_error store_find_bucket(struct store *store)
+enum sp_error blobs_find_bucket(struct blobs *blobs)
 {
-    char detail[STORE_DETAIL_BYTES];
+    char detail[BLOBS_DETAIL_BYTES];
     int fd = -1;
 
-    store->bucket = 0;
-    store->bucket_files = 0;
-    enum sp_error error = walk(store->blobs_fd, find_newest, &store->bucket);
-    if (error != SP_OK || store->bucket == 0) {
+    blobs->bucket = 0;
+    blobs->bucket_files = 0;
+    enum sp_error error = walk(blobs->blobs_fd, find_newest, &blobs->bucket);
+    if (error != SP_OK || blobs->bucket == 0) {
         return error;
     }
-    error = store_open_bucket(store, store->bucket, &fd, detail);
+    error = blobs_open_bucket(blobs, blobs->bucket, &fd, detail);
     if (error != SP_OK) {
         return SP_EFILE;
     }
-    error = walk(fd, count_entry, &store->bucket_files);
+    error = walk(fd, count_entry, &blobs->bucket_files);
     (void)close(fd);
     return error;
 }
 
 struct sweep {
-    struct store *store;
+    struct blobs *blobs;
     uint32_t bucket;
     uint32_t removed;
     bool (*is_known)(void *context, uint32_t bucket, const struct id *file);
@@ -138,7 +138,7 @@ static enum sp_error sweep_blob(int directory_fd, const char *name, void *contex
 
     (void)directory_fd;
     if (!is_blob_name(name, &file)) {
-        log_line(sweep->store->log, LOG_WARNING, "event=not_a_blob bucket=%u",
+        log_line(sweep->blobs->log, LOG_WARNING, "event=not_a_blob bucket=%u",
                  (unsigned)sweep->bucket);
         return SP_OK;
     }
@@ -146,15 +146,15 @@ static enum sp_error sweep_blob(int directory_fd, const char *name, void *contex
         return SP_OK;
     }
     sweep->removed++;
-    return store_remove_blob(sweep->store, sweep->bucket, &file);
+    return blobs_remove(sweep->blobs, sweep->bucket, &file);
 }
 
 static enum sp_error sweep_bucket(struct sweep *sweep)
 {
-    char detail[STORE_DETAIL_BYTES];
+    char detail[BLOBS_DETAIL_BYTES];
     int fd = -1;
 
-    enum sp_error error = store_open_bucket(sweep->store, sweep->bucket, &fd, detail);
+    enum sp_error error = blobs_open_bucket(sweep->blobs, sweep->bucket, &fd, detail);
     if (error == SP_ENOTFOUND) {
         return SP_OK;
     }
@@ -163,19 +163,19 @@ static enum sp_error sweep_bucket(struct sweep *sweep)
         (void)close(fd);
     }
     if (sweep->removed > 0) {
-        log_line(sweep->store->log, LOG_INFO, "event=blobs_swept bucket=%u count=%u",
+        log_line(sweep->blobs->log, LOG_INFO, "event=blobs_swept bucket=%u count=%u",
                  (unsigned)sweep->bucket, (unsigned)sweep->removed);
     }
     return error;
 }
 
-enum sp_error store_sweep(struct store *store,
+enum sp_error blobs_sweep(struct blobs *blobs,
                           bool (*is_known)(void *context, uint32_t bucket, const struct id *file),
                           void *context)
 {
-    for (uint32_t back = 0; back < 2 && store->bucket > back; back++) {
-        struct sweep sweep = {.store = store,
-                              .bucket = store->bucket - back,
+    for (uint32_t back = 0; back < 2 && blobs->bucket > back; back++) {
+        struct sweep sweep = {.blobs = blobs,
+                              .bucket = blobs->bucket - back,
                               .is_known = is_known,
                               .context = context};
         enum sp_error error = sweep_bucket(&sweep);
@@ -183,7 +183,7 @@ enum sp_error store_sweep(struct store *store,
             return error;
         }
         if (back == 0) {
-            store->bucket_files -= sweep.removed;
+            blobs->bucket_files -= sweep.removed;
         }
     }
     return SP_OK;

@@ -24,7 +24,7 @@ static void give_back(struct upload *upload, uint64_t bytes)
     uint64_t back = bytes < upload->promised_bytes ? bytes : upload->promised_bytes;
     if (back > 0) {
         upload->promised_bytes -= back;
-        store_give_back(&upload->files->store, back);
+        blobs_give_back(&upload->files->blobs, back);
     }
 }
 
@@ -32,7 +32,7 @@ static void give_back(struct upload *upload, uint64_t bytes)
 static void clean_up(struct upload *upload)
 {
     if (upload->sink.fd >= 0) {
-        store_remove_incoming(&upload->files->store, &upload->file);
+        blobs_remove_incoming(&upload->files->blobs, &upload->file);
         sink_deinit(&upload->sink);
     }
     give_back(upload, upload->promised_bytes);
@@ -46,7 +46,7 @@ static void clean_up(struct upload *upload)
 static void log_failure(const struct upload *upload, enum sp_error error, const char *detail)
 {
     char file[ID_HEX_BYTES];
-    char reason[2 * STORE_DETAIL_BYTES];
+    char reason[2 * BLOBS_DETAIL_BYTES];
 
     hex_encode(upload->file.bytes, ID_BYTES, file);
     log_line(upload->files->log, error == SP_EIO ? LOG_ERROR : LOG_INFO,
@@ -112,12 +112,12 @@ static enum sp_error go_to_disk(struct upload *upload, char *detail)
         upload->declared_bytes == UINT64_MAX ? reserve_step_bytes : upload->declared_bytes;
     int fd = -1;
 
-    enum sp_error error = store_promise(&upload->files->store, bytes, detail);
+    enum sp_error error = blobs_promise(&upload->files->blobs, bytes, detail);
     if (error != SP_OK) {
         return error;
     }
     upload->promised_bytes = bytes;
-    error = store_create(&upload->files->store, &upload->file, &fd, detail);
+    error = blobs_create(&upload->files->blobs, &upload->file, &fd, detail);
     if (error != SP_OK) {
         return error;
     }
@@ -164,7 +164,7 @@ static enum sp_error write_to_disk(struct upload *upload, const void *data, size
                                    char *detail)
 {
     while (upload->declared_bytes == UINT64_MAX && size > upload->promised_bytes) {
-        enum sp_error error = store_promise(&upload->files->store, reserve_step_bytes, detail);
+        enum sp_error error = blobs_promise(&upload->files->blobs, reserve_step_bytes, detail);
         if (error != SP_OK) {
             return error;
         }
@@ -174,7 +174,7 @@ static enum sp_error write_to_disk(struct upload *upload, const void *data, size
     if (error == SP_OK) {
         give_back(upload, size);
     } else if (error == SP_EFULL) {
-        store_describe_full(&upload->files->store, upload->sink.size, detail);
+        blobs_describe_full(&upload->files->blobs, upload->sink.size, detail);
     }
     return error;
 }
@@ -196,7 +196,7 @@ static enum sp_error take_chunk(struct upload *upload, const struct chunk *chunk
     enum sp_error error = SP_OK;
 
     if (chunk->size > upload->declared_bytes - upload->size) {
-        (void)snprintf(detail, STORE_DETAIL_BYTES, "more than the %" PRIu64 " bytes announced",
+        (void)snprintf(detail, BLOBS_DETAIL_BYTES, "more than the %" PRIu64 " bytes announced",
                        upload->declared_bytes);
         return SP_ESIZE;
     }
@@ -243,14 +243,14 @@ static enum sp_error check(struct upload *upload, char *detail)
         upload->declared_bytes == UINT64_MAX || upload->declared_bytes == upload->committed_bytes;
 
     if (upload->size != upload->committed_bytes || !is_declared) {
-        (void)snprintf(detail, STORE_DETAIL_BYTES, "%" PRIu64 " bytes arrived instead of %" PRIu64,
+        (void)snprintf(detail, BLOBS_DETAIL_BYTES, "%" PRIu64 " bytes arrived instead of %" PRIu64,
                        upload->size,
                        is_declared ? upload->committed_bytes : upload->declared_bytes);
         return SP_ESIZE;
     }
     enum sp_error error = digest_stream_finish(upload->digest, &digest);
     if (error == SP_OK && !digest_equal(&digest, &upload->committed_sha256)) {
-        (void)snprintf(detail, STORE_DETAIL_BYTES,
+        (void)snprintf(detail, BLOBS_DETAIL_BYTES,
                        "the SHA-256 of the %" PRIu64 " bytes that arrived is another one",
                        upload->size);
         return SP_EDIGEST;

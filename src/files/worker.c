@@ -105,7 +105,7 @@ enum sp_error worker_init(struct worker *worker, struct files *files)
     if (error != SP_OK) {
         return error;
     }
-    error = store_open_incoming(&files->store, &worker->incoming_fd);
+    error = blobs_open_incoming(&files->blobs, &worker->incoming_fd);
     if (error != SP_OK) {
         queue_deinit(&worker->jobs);
     }

@@ -11,8 +11,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "files/blobs.h"
 #include "files/files.h"
-#include "files/store.h"
 
 #define WORKER_JOBS 256 /* taken at a time: bounds how long a commit waits for its batch */
 
@@ -46,7 +46,7 @@ struct files {
     void (*notify)(void *context);
     void *context;
     struct log *log;
-    struct store store;
+    struct blobs blobs;
     struct queue completions;
     _Atomic bool notified; /* since they were last taken */
     _Atomic bool closing;  /* jobs that are still waiting are dropped */

@@ -97,6 +97,30 @@ static void test_promises(void **state)
     teardown(&fixture);
 }
 
+/* What is written counts once: as space that is no longer free. */
+static void test_promises_shrink_while_writing(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    if (!setup_on_tmpfs(&fixture, 0)) {
+        skip();
+        return; /* never */
+    }
+    uint8_t *data = make_bytes(MIB, 1);
+    struct upload *upload = begin(&fixture, 1, 6 * MIB, SP_OK);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(files_upload_write(upload, data, MIB), SP_OK);
+        files_completion_free(fixture_wait(&fixture));
+    }
+    files_upload_release(begin(&fixture, 2, 2 * MIB, SP_OK));
+    files_upload_release(begin(&fixture, 3, 2 * MIB + 1, SP_EFULL));
+    files_upload_release(upload);
+    files_upload_release(begin(&fixture, 4, 8 * MIB, SP_OK));
+    teardown(&fixture);
+    free(data);
+}
+
 /* An upload of unknown size takes a whole step, more than there is here. */
 static void test_unknown_size(void **state)
 {
@@ -175,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promises),
+        cmocka_unit_test(test_promises_shrink_while_writing),
         cmocka_unit_test(test_unknown_size),
         cmocka_unit_test(test_full_and_freed),
     };

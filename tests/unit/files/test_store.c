@@ -207,6 +207,22 @@ static bool knows_nothing(void *context, uint32_t bucket, const struct id *file)
     return false;
 }
 
+/* What was swept no longer fills its bucket. */
+static void test_swept_bucket_has_room(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture_close(fixture);
+    make_directory(fixture, "blobs/00000007");
+    for (unsigned number = 1; number <= BUCKET_FILES; number++) {
+        make_blob(fixture, 7, number);
+    }
+    fixture_open(fixture);
+    assert_int_equal(files_sweep(fixture->files, knows_nothing, NULL), SP_OK);
+    assert_int_equal(files_start(fixture->files), SP_OK);
+    assert_int_equal(store_one(fixture, 5001), 7);
+}
+
 static void test_crash_before_the_commit(void **state)
 {
     struct fixture *fixture = *state;
@@ -230,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused_directories, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sweep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_buckets_fill_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_swept_bucket_has_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crash_before_the_commit, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "files/store.h"
+#include "files/blobs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +21,11 @@ static void bucket_name(uint32_t bucket, char out[BUCKET_NAME_BYTES])
     (void)snprintf(out, BUCKET_NAME_BYTES, "%08" PRIu32, bucket);
 }
 
-enum sp_error store_fault(char *detail, const char *what, int number)
+enum sp_error blobs_fault(char *detail, const char *what, int number)
 {
     char text[96];
 
-    (void)snprintf(detail, STORE_DETAIL_BYTES, "%s: %s", what,
+    (void)snprintf(detail, BLOBS_DETAIL_BYTES, "%s: %s", what,
                    strerror_r(number, text, sizeof(text)));
     switch (number) {
     case ENOSPC:
@@ -93,100 +93,100 @@ out:
     return error;
 }
 
-enum sp_error store_init(struct store *store, const char *directory, uint64_t reserve_bytes,
+enum sp_error blobs_init(struct blobs *blobs, const char *directory, uint64_t reserve_bytes,
                          struct log *log, char *reason, size_t capacity)
 {
     const char *what = "cannot be opened or made";
     char text[96];
 
-    *store = (struct store){.directory_fd = -1,
+    *blobs = (struct blobs){.directory_fd = -1,
                             .incoming_fd = -1,
                             .blobs_fd = -1,
                             .log = log,
                             .reserve_bytes = reserve_bytes};
-    if (pthread_mutex_init(&store->mutex, NULL) != 0) {
+    if (pthread_mutex_init(&blobs->mutex, NULL) != 0) {
         (void)snprintf(reason, capacity, "out of memory");
         return SP_ENOMEM;
     }
-    enum sp_error error = open_top(directory, &store->directory_fd);
+    enum sp_error error = open_top(directory, &blobs->directory_fd);
     if (error == SP_OK) {
-        error = open_made(store->directory_fd, "incoming", &store->incoming_fd);
+        error = open_made(blobs->directory_fd, "incoming", &blobs->incoming_fd);
     }
     if (error == SP_OK) {
-        error = open_made(store->directory_fd, "blobs", &store->blobs_fd);
+        error = open_made(blobs->directory_fd, "blobs", &blobs->blobs_fd);
     }
     if (error == SP_OK) {
         what = "has an incoming/ that cannot be emptied";
-        error = store_empty_incoming(store);
+        error = blobs_empty_incoming(blobs);
     }
     if (error == SP_OK) {
         what = "has a blobs/ that cannot be read";
-        error = store_find_bucket(store);
+        error = blobs_find_bucket(blobs);
     }
     if (error != SP_OK) {
         int number = errno;
         (void)snprintf(reason, capacity, "the directory for files %s %s: %s", directory, what,
                        strerror_r(number, text, sizeof(text)));
-        store_deinit(store);
+        blobs_deinit(blobs);
     }
     return error;
 }
 
-void store_deinit(struct store *store)
+void blobs_deinit(struct blobs *blobs)
 {
-    const int descriptors[] = {store->directory_fd, store->incoming_fd, store->blobs_fd};
+    const int descriptors[] = {blobs->directory_fd, blobs->incoming_fd, blobs->blobs_fd};
     for (size_t i = 0; i < COUNT_OF(descriptors); i++) {
         if (descriptors[i] >= 0) {
             (void)close(descriptors[i]);
         }
     }
-    (void)pthread_mutex_destroy(&store->mutex);
+    (void)pthread_mutex_destroy(&blobs->mutex);
 }
 
 /* ---- incoming ---- */
 
-enum sp_error store_open_incoming(struct store *store, int *out_fd)
+enum sp_error blobs_open_incoming(struct blobs *blobs, int *out_fd)
 {
-    *out_fd = openat(store->directory_fd, "incoming", OPEN_DIRECTORY);
+    *out_fd = openat(blobs->directory_fd, "incoming", OPEN_DIRECTORY);
     return *out_fd >= 0 ? SP_OK : SP_EFILE;
 }
 
-enum sp_error store_create(struct store *store, const struct id *file, int *out_fd, char *detail)
+enum sp_error blobs_create(struct blobs *blobs, const struct id *file, int *out_fd, char *detail)
 {
     char name[ID_HEX_BYTES];
 
     file_name(file, name);
-    *out_fd = openat(store->incoming_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+    *out_fd = openat(blobs->incoming_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                      0600);
-    return *out_fd >= 0 ? SP_OK : store_fault(detail, "cannot make the file", errno);
+    return *out_fd >= 0 ? SP_OK : blobs_fault(detail, "cannot make the file", errno);
 }
 
-static void log_left_behind(struct store *store, const char *name)
+static void log_left_behind(struct blobs *blobs, const char *name)
 {
-    log_line(store->log, LOG_WARNING, "event=file_left_behind file=%s errno=%d", name, errno);
+    log_line(blobs->log, LOG_WARNING, "event=file_left_behind file=%s errno=%d", name, errno);
 }
 
-void store_remove_incoming(struct store *store, const struct id *file)
+void blobs_remove_incoming(struct blobs *blobs, const struct id *file)
 {
     char name[ID_HEX_BYTES];
 
     file_name(file, name);
-    if (unlinkat(store->incoming_fd, name, 0) != 0) {
-        log_left_behind(store, name); /* the next start removes it */
+    if (unlinkat(blobs->incoming_fd, name, 0) != 0) {
+        log_left_behind(blobs, name); /* the next start removes it */
     }
 }
 
 /* ---- buckets ---- */
 
-enum sp_error store_open_bucket(struct store *store, uint32_t bucket, int *out_fd, char *detail)
+enum sp_error blobs_open_bucket(struct blobs *blobs, uint32_t bucket, int *out_fd, char *detail)
 {
     char name[BUCKET_NAME_BYTES];
 
     bucket_name(bucket, name);
-    *out_fd = openat(store->blobs_fd, name, OPEN_DIRECTORY);
+    *out_fd = openat(blobs->blobs_fd, name, OPEN_DIRECTORY);
     if (*out_fd < 0) {
         int number = errno;
-        enum sp_error error = store_fault(detail, "cannot open the bucket", number);
+        enum sp_error error = blobs_fault(detail, "cannot open the bucket", number);
         return number == ENOENT ? SP_ENOTFOUND : error;
     }
     return SP_OK;
@@ -196,77 +196,77 @@ enum sp_error store_open_bucket(struct store *store, uint32_t bucket, int *out_f
  * Under the mutex, sync and all, so that nobody puts a file into a bucket that could still vanish.
  * One that is there already was left by an attempt that failed.
  */
-static enum sp_error make_bucket(struct store *store, int *out_fd, char *detail)
+static enum sp_error make_bucket(struct blobs *blobs, int *out_fd, char *detail)
 {
     char name[BUCKET_NAME_BYTES];
 
     *out_fd = -1;
-    if (store->bucket >= STORE_BUCKET_MAXIMUM) {
-        (void)snprintf(detail, STORE_DETAIL_BYTES, "all buckets are full");
+    if (blobs->bucket >= BLOBS_BUCKET_MAXIMUM) {
+        (void)snprintf(detail, BLOBS_DETAIL_BYTES, "all buckets are full");
         return SP_EFULL;
     }
-    bucket_name(store->bucket + 1, name);
-    if (mkdirat(store->blobs_fd, name, 0700) != 0 && errno != EEXIST) {
-        return store_fault(detail, "cannot make a bucket", errno);
+    bucket_name(blobs->bucket + 1, name);
+    if (mkdirat(blobs->blobs_fd, name, 0700) != 0 && errno != EEXIST) {
+        return blobs_fault(detail, "cannot make a bucket", errno);
     }
-    enum sp_error error = store_open_bucket(store, store->bucket + 1, out_fd, detail);
-    if (error == SP_OK && fsync(store->blobs_fd) != 0) {
-        error = store_fault(detail, "cannot sync the buckets", errno);
+    enum sp_error error = blobs_open_bucket(blobs, blobs->bucket + 1, out_fd, detail);
+    if (error == SP_OK && fsync(blobs->blobs_fd) != 0) {
+        error = blobs_fault(detail, "cannot sync the buckets", errno);
         (void)close(*out_fd);
         *out_fd = -1;
     }
     if (error != SP_OK) {
-        (void)unlinkat(store->blobs_fd, name, AT_REMOVEDIR);
+        (void)unlinkat(blobs->blobs_fd, name, AT_REMOVEDIR);
         return error;
     }
-    store->bucket++;
-    store->bucket_files = 0;
+    blobs->bucket++;
+    blobs->bucket_files = 0;
     return SP_OK;
 }
 
-enum sp_error store_place(struct store *store, uint32_t count, uint32_t *out_bucket, int *out_fd,
+enum sp_error blobs_place(struct blobs *blobs, uint32_t count, uint32_t *out_bucket, int *out_fd,
                           char *detail)
 {
     enum sp_error error = SP_OK;
 
     *out_bucket = 0;
-    (void)pthread_mutex_lock(&store->mutex);
-    if (store->bucket == 0 || store->bucket_files >= STORE_BUCKET_FILES) {
-        error = make_bucket(store, out_fd, detail);
+    (void)pthread_mutex_lock(&blobs->mutex);
+    if (blobs->bucket == 0 || blobs->bucket_files >= BLOBS_BUCKET_FILES) {
+        error = make_bucket(blobs, out_fd, detail);
     } else {
-        error = store_open_bucket(store, store->bucket, out_fd, detail);
+        error = blobs_open_bucket(blobs, blobs->bucket, out_fd, detail);
     }
     if (error == SP_OK) {
-        *out_bucket = store->bucket;
-        store->bucket_files += count;
+        *out_bucket = blobs->bucket;
+        blobs->bucket_files += count;
     }
-    (void)pthread_mutex_unlock(&store->mutex);
+    (void)pthread_mutex_unlock(&blobs->mutex);
     return error == SP_ENOTFOUND ? SP_EIO : error; /* somebody took the bucket away */
 }
 
-enum sp_error store_move(struct store *store, const struct id *file, int bucket_fd, char *detail)
+enum sp_error blobs_move(struct blobs *blobs, const struct id *file, int bucket_fd, char *detail)
 {
     char name[ID_HEX_BYTES];
 
     file_name(file, name);
-    if (renameat2(store->incoming_fd, name, bucket_fd, name, RENAME_NOREPLACE) == 0) {
+    if (renameat2(blobs->incoming_fd, name, bucket_fd, name, RENAME_NOREPLACE) == 0) {
         return SP_OK;
     }
     if (errno != EINVAL && errno != ENOSYS) {
-        return store_fault(detail, "cannot move the file to its place", errno);
+        return blobs_fault(detail, "cannot move the file to its place", errno);
     }
     /* A file system without RENAME_NOREPLACE: a link never replaces either. */
-    if (linkat(store->incoming_fd, name, bucket_fd, name, 0) != 0) {
-        return store_fault(detail, "cannot link the file to its place", errno);
+    if (linkat(blobs->incoming_fd, name, bucket_fd, name, 0) != 0) {
+        return blobs_fault(detail, "cannot link the file to its place", errno);
     }
-    store_remove_incoming(store, file);
+    blobs_remove_incoming(blobs, file);
     return SP_OK;
 }
 
 /* ---- blobs ---- */
 
-enum sp_error store_open_blob(struct store *store, uint32_t bucket, const struct id *file,
-                              uint64_t size, int *out_fd, char *detail)
+enum sp_error blobs_open(struct blobs *blobs, uint32_t bucket, const struct id *file, uint64_t size,
+                         int *out_fd, char *detail)
 {
     char name[ID_HEX_BYTES];
     struct stat status;
@@ -274,7 +274,7 @@ enum sp_error store_open_blob(struct store *store, uint32_t bucket, const struct
     int fd = -1;
 
     *out_fd = -1;
-    enum sp_error error = store_open_bucket(store, bucket, &bucket_fd, detail);
+    enum sp_error error = blobs_open_bucket(blobs, bucket, &bucket_fd, detail);
     if (error == SP_ENOTFOUND) {
         return SP_EINTEGRITY;
     }
@@ -285,14 +285,14 @@ enum sp_error store_open_blob(struct store *store, uint32_t bucket, const struct
     fd = openat(bucket_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
         int number = errno;
-        error = store_fault(detail, "cannot open the stored file", number);
+        error = blobs_fault(detail, "cannot open the stored file", number);
         error = number == ENOENT || number == ELOOP ? SP_EINTEGRITY : error;
         goto out;
     }
     if (fstat(fd, &status) != 0) {
-        error = store_fault(detail, "cannot look at the stored file", errno);
+        error = blobs_fault(detail, "cannot look at the stored file", errno);
     } else if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size != size) {
-        (void)snprintf(detail, STORE_DETAIL_BYTES,
+        (void)snprintf(detail, BLOBS_DETAIL_BYTES,
                        "the stored file has %jd bytes instead of %" PRIu64,
                        (intmax_t)status.st_size, size);
         error = SP_EINTEGRITY;
@@ -308,19 +308,19 @@ out:
     return error;
 }
 
-enum sp_error store_remove_blob(struct store *store, uint32_t bucket, const struct id *file)
+enum sp_error blobs_remove(struct blobs *blobs, uint32_t bucket, const struct id *file)
 {
     char name[ID_HEX_BYTES];
-    char detail[STORE_DETAIL_BYTES];
+    char detail[BLOBS_DETAIL_BYTES];
     int bucket_fd = -1;
 
-    enum sp_error error = store_open_bucket(store, bucket, &bucket_fd, detail);
+    enum sp_error error = blobs_open_bucket(blobs, bucket, &bucket_fd, detail);
     if (error != SP_OK) {
         return error == SP_ENOTFOUND ? SP_OK : SP_EIO;
     }
     file_name(file, name);
     if (unlinkat(bucket_fd, name, 0) != 0 && errno != ENOENT) {
-        log_left_behind(store, name);
+        log_left_behind(blobs, name);
         error = SP_EIO;
     }
     (void)close(bucket_fd);
