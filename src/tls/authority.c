@@ -190,23 +190,12 @@ static enum sp_error check_own_server(const struct authority *authority, const c
     return error == SP_OK || error == SP_EEXPIRED || error == SP_ENOMEM ? error : SP_ECERT;
 }
 
-enum sp_error authority_new_server(const struct authority_server_config *config,
-                                   struct authority **out, char *reason, size_t capacity)
+/* Everything of a server's that lies in files, in the order in which it builds on each other. */
+static enum sp_error load_server(const struct authority_server_config *config,
+                                 struct authority *authority, char *reason, size_t capacity)
 {
-    struct authority *authority = NULL;
-    enum sp_error error = authority_alloc(true, config->clock, &authority, reason, capacity);
+    enum sp_error error = load_cas(config->ca_file, authority, reason, capacity);
 
-    *out = NULL;
-    if (error != SP_OK) {
-        return error;
-    }
-    if (name_check_team(config->team, strlen(config->team)) != SP_OK) {
-        (void)snprintf(reason, capacity, "the team's name is not allowed");
-        error = SP_ENAME;
-        goto out;
-    }
-    memcpy(authority->team, config->team, strlen(config->team) + 1);
-    error = load_cas(config->ca_file, authority, reason, capacity);
     if (error == SP_OK) {
         error = load_credentials(config->cert_file, config->key_file, &authority->credentials,
                                  reason, capacity);
@@ -224,6 +213,26 @@ enum sp_error authority_new_server(const struct authority_server_config *config,
     if (error == SP_OK) {
         error = check_own_server(authority, config->cert_file, reason, capacity);
     }
+    return error;
+}
+
+enum sp_error authority_new_server(const struct authority_server_config *config,
+                                   struct authority **out, char *reason, size_t capacity)
+{
+    struct authority *authority = NULL;
+    enum sp_error error = authority_alloc(true, config->clock, &authority, reason, capacity);
+
+    *out = NULL;
+    if (error != SP_OK) {
+        return error;
+    }
+    if (name_check_team(config->team, strlen(config->team)) != SP_OK) {
+        (void)snprintf(reason, capacity, "the team's name is not allowed");
+        error = SP_ENAME;
+    } else {
+        memcpy(authority->team, config->team, strlen(config->team) + 1);
+        error = load_server(config, authority, reason, capacity);
+    }
     if (error == SP_OK) {
         error = authority_make_context(authority, reason, capacity);
     }
@@ -231,22 +240,16 @@ enum sp_error authority_new_server(const struct authority_server_config *config,
         *out = authority;
         authority = NULL;
     }
-out:
     authority_unref(authority);
     return error;
 }
 
-enum sp_error authority_new_client(const struct authority_client_config *config,
-                                   struct authority **out, char *reason, size_t capacity)
+/* The same for a client. */
+static enum sp_error load_client(const struct authority_client_config *config,
+                                 struct authority *authority, char *reason, size_t capacity)
 {
-    struct authority *authority = NULL;
-    enum sp_error error = authority_alloc(false, config->clock, &authority, reason, capacity);
+    enum sp_error error = load_cas(config->ca_file, authority, reason, capacity);
 
-    *out = NULL;
-    if (error != SP_OK) {
-        return error;
-    }
-    error = load_cas(config->ca_file, authority, reason, capacity);
     if (error == SP_OK) {
         error = load_credentials(config->cert_file, config->key_file, &authority->credentials,
                                  reason, capacity);
@@ -263,6 +266,20 @@ enum sp_error authority_new_client(const struct authority_client_config *config,
         error = load_revocation(config->ca_file, LIMIT_PEM_FILE_BYTES, true, authority, reason,
                                 capacity);
     }
+    return error;
+}
+
+enum sp_error authority_new_client(const struct authority_client_config *config,
+                                   struct authority **out, char *reason, size_t capacity)
+{
+    struct authority *authority = NULL;
+    enum sp_error error = authority_alloc(false, config->clock, &authority, reason, capacity);
+
+    *out = NULL;
+    if (error != SP_OK) {
+        return error;
+    }
+    error = load_client(config, authority, reason, capacity);
     if (error == SP_OK) {
         error = authority_make_context(authority, reason, capacity);
     }
