@@ -9,12 +9,14 @@
 struct view {
     struct cli *cli;
     const char *room;
-    uint64_t limit; /* events to show at most; UINT64_MAX: all */
+    uint64_t recent; /* events before now to begin with; 0: not to be counted from now */
+    uint64_t limit;  /* events to show at most */
     uint64_t shown;
     int64_t since_ms;
     uint64_t last;   /* sequence number of the last event that came */
     uint64_t head;   /* of the last event that was there when following began */
     uint64_t hidden; /* events up to this number are not shown */
+    bool only_new;   /* nothing that is there already */
     bool live;
     bool started; /* the first answer has come */
     bool ended;   /* the server ended it */
@@ -53,15 +55,12 @@ static void on_notice(void *context, const struct sp_notice *notice)
 static enum sp_error attempt(struct session *session, void *context, struct sp_notice *notice)
 {
     struct view *view = context;
-    const struct options *options = view->cli->options;
     struct sp_follow follow = {.after = view->last, .live = view->live};
-    bool only_new = view->live && view->limit == 0;
     uint32_t request = 0;
     enum sp_error error = SP_OK;
 
-    if (!view->started && !option_given(options, OPTION_AFTER) &&
-        !option_given(options, OPTION_SINCE)) {
-        follow.last = only_new ? 1 : view->limit;
+    if (!view->started) {
+        follow.last = view->only_new ? 1 : view->recent;
     }
     view->lost = false;
     error = sp_follow(session->client, view->room, &follow, &request);
@@ -70,22 +69,19 @@ static enum sp_error attempt(struct session *session, void *context, struct sp_n
     }
     if (error == SP_OK) {
         view->head = notice->log.head_sequence;
-        view->hidden = !view->started && only_new ? view->head : view->hidden;
+        view->hidden = !view->started && view->only_new ? view->head : view->hidden;
         if (notice->sequence > view->head) { /* nothing comes, unless it is new */
             view->last = view->last > view->head ? view->last : view->head;
         }
         view->started = true;
-        view->limit = only_new ? UINT64_MAX : view->limit;
     }
     return error;
 }
 
 static bool is_finished(const struct view *view)
 {
-    if (view->ended || *view->cli->stop != 0) {
-        return true;
-    }
-    return !view->live && (view->last >= view->head || view->shown >= view->limit);
+    return view->ended || *view->cli->stop != 0 || view->shown >= view->limit ||
+           (!view->live && view->last >= view->head);
 }
 
 /* Shows what comes, until it is over or the connection is. */
@@ -156,12 +152,16 @@ int cmd_log(struct cli *cli)
     const struct options *options = cli->options;
     const char *room = cli_log_argument(cli, 0);
     const char *since = options->text[OPTION_SINCE];
+    bool counted = option_given(options, OPTION_LINES);
     bool from = since != NULL || option_given(options, OPTION_AFTER);
+    uint64_t lines = counted ? options->number[OPTION_LINES] : DEFAULT_LINES;
     struct view view = {.cli = cli,
                         .room = room,
-                        .limit = from ? UINT64_MAX : DEFAULT_LINES,
+                        .recent = from ? 0 : lines,
+                        .limit = from && counted ? lines : UINT64_MAX,
                         .since_ms = INT64_MIN,
                         .last = options->number[OPTION_AFTER],
+                        .only_new = !from && lines == 0,
                         .live = option_given(options, OPTION_FOLLOW)};
     int code = 0;
 
@@ -171,12 +171,6 @@ int cmd_log(struct cli *cli)
     if (since != NULL &&
         time_parse(since, clock_wall_ms(cli->out.clock), &view.since_ms) != SP_OK) {
         return cli_usage(cli, "'%s' is not a time", since);
-    }
-    if (option_given(options, OPTION_LINES)) {
-        view.limit = options->number[OPTION_LINES];
-    }
-    if (view.limit == 0 && !view.live) {
-        return 0;
     }
     code = cli_open(cli);
     return code == 0 ? run(&view) : code;

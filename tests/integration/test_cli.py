@@ -173,7 +173,9 @@ class Talk(harness.TestCase):
         result = alice.run("say", "strict", stdin=b"x" * 20000)
         self.assertEqual(result.code, 7, result)
         self.assertIn("(too-large)", result.err)
-        alice.ok("say", "strict", stdin=b"\n" + b"y" * 16383)
+        longest = alice.json("whoami")[0]["max_text_bytes"]
+        self.assertEqual(alice.run("say", "strict", stdin=b"y" * (longest + 1)).code, 7)
+        alice.ok("say", "strict", stdin=b"\n" + b"y" * (longest - 1))
         self.assertEqual(len(alice.json("log", "strict")), 2)
 
     def test_log_follow(self):
