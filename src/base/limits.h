@@ -50,16 +50,16 @@
 #define LIMIT_COMMANDS_PER_COMMIT 4096       /* of one group commit */
 #define LIMIT_LOGS 4194304                   /* rooms, boxes and their parts, in all */
 #define LIMIT_SEQUENCE ((1ULL << 40) - 1)    /* events in one log */
-#define LIMIT_TAIL_BYTES (64 * 1024 * 1024L) /* encoded events kept in memory, in all */
+#define LIMIT_TAIL_BYTES (64L * 1024 * 1024) /* encoded events kept in memory, in all */
 
 /* Files. */
 #define LIMIT_INLINE_FILE_BYTES 16384           /* up to this a file's bytes live in SQLite */
 #define LIMIT_FILE_BYTES (1LL << 40)            /* default of max_file_bytes: 1 TiB */
 #define LIMIT_TRANSFERS_PER_SESSION 8           /* uploads and downloads under way */
-#define TRANSFER_WINDOW_BYTES (1024 * 1024L)    /* credit of one transfer */
-#define TRANSFER_POOL_BYTES (64 * 1024 * 1024L) /* credit of all uploads of a server */
-#define DISK_RESERVE_BYTES (256 * 1024 * 1024L) /* never given to uploads */
-#define RESERVE_STEP_BYTES (64 * 1024 * 1024L)  /* for uploads of unknown size */
+#define TRANSFER_WINDOW_BYTES (1024L * 1024)    /* credit of one transfer */
+#define TRANSFER_POOL_BYTES (64L * 1024 * 1024) /* credit of all uploads of a server */
+#define DISK_RESERVE_BYTES (256L * 1024 * 1024) /* never given to uploads */
+#define RESERVE_STEP_BYTES (64L * 1024 * 1024)  /* for uploads of unknown size */
 
 /* The server's log. */
 #define LIMIT_LOG_LINE_BYTES 1024      /* its newline included */
@@ -67,9 +67,9 @@
 
 /* Configuration and certificates. */
 #define LIMIT_CONFIG_LINE_BYTES 4096
-#define LIMIT_CONFIG_FILE_BYTES (1024 * 1024L)
-#define LIMIT_PEM_FILE_BYTES (1024 * 1024L)
-#define LIMIT_CRL_FILE_BYTES (64 * 1024 * 1024L)
+#define LIMIT_CONFIG_FILE_BYTES (1024L * 1024)
+#define LIMIT_PEM_FILE_BYTES (1024L * 1024)
+#define LIMIT_CRL_FILE_BYTES (64L * 1024 * 1024)
 #define LIMIT_CERT_CHAIN_BYTES 32768 /* of a peer, in the handshake */
 #define LIMIT_CHAIN_DEPTH 2          /* issuing CAs between a leaf and a root */
 
