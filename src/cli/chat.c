@@ -239,7 +239,7 @@ static void begin(struct chat *chat, const char *room)
         task->last = chat->recent;
         task->only_new = chat->recent == 0;
         task->first = true;
-        task->silent = true;
+        task->silent = chat->face == &chat_line_face; /* a bot wants to know since when it sees */
     }
 }
 
@@ -252,6 +252,7 @@ int cmd_chat(struct cli *cli)
                         .face = json ? &chat_json_face : &chat_line_face,
                         .recent = json ? 0 : CHAT_RECENT_LINES,
                         .reading = cli_may_read_input(cli),
+                        .interactive = isatty(STDIN_FILENO) == 1,
                         .backoff_ms = FIRST_BACKOFF_MS};
 
     if (options->arg_count > 0 && room == NULL) {

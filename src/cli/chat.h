@@ -72,6 +72,7 @@ struct chat {
     char room[LIMIT_LOG_NAME_BYTES + 1]; /* lines go there; "": nowhere yet */
     uint64_t recent;                     /* events to show of a room when it is joined */
     bool reading;                        /* standard input is not over */
+    bool interactive;                    /* standard input is a terminal */
     bool quit;
     int code;              /* what chat exits with */
     int64_t connect_at_ms; /* monotonic; 0: connected, or connecting */

@@ -245,7 +245,8 @@ static void put_success(struct json_out *json, const struct task *task,
         break;
     case TASK_FOLLOW:
         json_string(json, "room", task->log);
-        json_number(json, "first", notice->sequence);
+        json_number(json, "first",
+                    task->only_new ? notice->log.head_sequence + 1 : notice->sequence);
         json_number(json, "head", notice->log.head_sequence);
         break;
     case TASK_UNFOLLOW:
@@ -270,7 +271,7 @@ static void on_done(struct chat *chat, struct task *task, enum sp_error error, c
     if (task->silent && error == SP_OK) {
         return;
     }
-    if (task->silent && task->first) { /* nothing of what was wanted can be had */
+    if (task->first && error != SP_OK) { /* nothing of what was wanted can be had */
         session_keep_text(&chat->cli->session, text);
         chat->code = cli_fail(chat->cli, error, task->log, "cannot read %s", task->log);
         chat->quit = true;

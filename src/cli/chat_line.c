@@ -8,12 +8,20 @@
 
 #define WORD_BYTES 64
 
+/* What failed decides the exit code, unless somebody was there to see it. */
+static void keep_code(struct chat *chat, int code)
+{
+    if (!chat->interactive) {
+        chat->code = code;
+    }
+}
+
 /* Fails the line that was typed, before anything was asked of the server. */
 static void refuse(struct chat *chat, const char *text, size_t size, const char *why)
 {
     say_error(&chat->cli->out, "not posted: %s", why);
     say_text(&chat->cli->out, text, size);
-    chat->code = EXIT_USAGE;
+    keep_code(chat, EXIT_USAGE);
 }
 
 static void post(struct chat *chat, const char *text, size_t size)
@@ -183,7 +191,7 @@ static void on_line(struct chat *chat, char *line, size_t size)
 static void on_line_too_long(struct chat *chat)
 {
     say_error(&chat->cli->out, "a line was too long and was not posted; send it as a file");
-    chat->code = sp_error_exit_code(SP_ETOOLARGE);
+    keep_code(chat, sp_error_exit_code(SP_ETOOLARGE));
 }
 
 static const char *failure_of(const struct task *task)
@@ -205,15 +213,18 @@ static void on_failure(struct chat *chat, const struct task *task, enum sp_error
                        const char *text)
 {
     struct session *session = &chat->cli->session;
+    int code = 0;
 
     session_keep_text(session, text);
     session->unknown = task->maybe_done;
-    chat->code = cli_fail(chat->cli, error, task->log, "%s %s", failure_of(task), task->log);
+    code = cli_fail(chat->cli, error, task->log, "%s %s", failure_of(task), task->log);
     session->unknown = false;
+    keep_code(chat, code);
     if (task->text != NULL) {
         say_text(&chat->cli->out, task->text, strlen(task->text));
     }
     if (task->first) {
+        chat->code = code;
         chat->quit = true;
     }
 }
