@@ -107,6 +107,7 @@ static enum sp_error enter_wal(struct db *db)
         if (result == SQLITE_ROW) {
             const char *mode = (const char *)sqlite3_column_text(statement, 0);
             is_wal = mode != NULL && strcmp(mode, "wal") == 0;
+            result = sqlite3_step(statement); /* here the change is committed */
         }
     }
     (void)sqlite3_finalize(statement);

@@ -1,3 +1,5 @@
+#include <errno.h>
+
 #include "db/internal.h"
 
 /* Extended results that say more than their primary ones. */
@@ -37,6 +39,17 @@ static const struct {
     {SQLITE_CANTOPEN, SP_EFILE},
 };
 
+/*
+ * SQLite knows one way for a disk to be full; a quota and a limit of the process are others. For a
+ * COMMIT it does not keep the cause, so that errno has to do: the write that failed has set it.
+ */
+static bool is_out_of_room(int result)
+{
+    int cause = result == SQLITE_IOERR_WRITE ? errno : 0;
+
+    return cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
+}
+
 enum sp_error db_translate(struct db *db, int result)
 {
     if (is_failed_sync(result)) {
@@ -45,6 +58,9 @@ enum sp_error db_translate(struct db *db, int result)
     }
     if (result == SQLITE_IOERR_NOMEM) {
         return SP_ENOMEM;
+    }
+    if (is_out_of_room(result)) {
+        return SP_EFULL;
     }
     for (size_t i = 0; i < COUNT_OF(translations); i++) {
         if (translations[i].primary == (result & 0xff)) {
