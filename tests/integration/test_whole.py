@@ -54,6 +54,8 @@ class TalkDuringUpload(harness.TestCase):
         for member in members[1:]:
             member.ok("room", "join", "talk")
         chats = [self.chat(member, "talk") for member in members]
+        for chat in chats:
+            chat.ask(cmd="list")  # it follows by now
         path = self.make_large(members[1])
         upload = members[1].popen("--json", "submit", "large", path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         said = []
