@@ -1,0 +1,4 @@
+sealpost_fuzz_target(domain
+  SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/domain.c ${PROJECT_SOURCE_DIR}/tests/unit/domain/world.c
+  USES domain)
+target_include_directories(fuzz_domain PRIVATE ${PROJECT_SOURCE_DIR}/tests)
