@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* NOLINTNEXTLINE(bugprone-implicit-widening-of-multiplication-result): a constant that fits */
 static const uint64_t reserve_step_bytes = RESERVE_STEP_BYTES;
 
 /* One piece of an upload's bytes, on its way to the worker. */

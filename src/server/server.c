@@ -244,9 +244,9 @@ void server_free(struct server *server)
         connection_free(connection);
     }
     listener_close_all(server);
+    hub_free(server->hub); /* lets go of its uploads, while there are workers to tell */
     files_close(server->files);
     domain_close(server->domain);
-    hub_free(server->hub);
     authority_unref(server->authority);
     address_table_free(server->addresses);
     pollset_deinit(&server->pollset);

@@ -80,9 +80,9 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 
 void fixture_close(struct fixture *fixture)
 {
+    hub_free(fixture->hub);
     files_close(fixture->files);
     domain_close(fixture->domain);
-    hub_free(fixture->hub);
     assert_int_equal(nftw(fixture->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
