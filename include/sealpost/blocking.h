@@ -15,7 +15,7 @@ typedef void (*sp_notice_fn)(void *context, const struct sp_notice *notice);
 
 /*
  * Connects and waits for the login. Returns SP_OK with *NOTICE the login, or why not, with *NOTICE
- * the SP_NOTICE_CLOSED that says so.
+ * the SP_NOTICE_CLOSED that says so. SP_EINVALID: logged in already.
  */
 SP_API SP_CHECK enum sp_error sp_wait_login(struct sp_client *client, struct sp_notice *notice);
 

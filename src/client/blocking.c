@@ -132,6 +132,10 @@ enum sp_error sp_wait_login(struct sp_client *client, struct sp_notice *notice)
     enum sp_error error = SP_OK;
     struct wait wait;
 
+    core_notice(notice, SP_NOTICE_CLOSED, 0);
+    if (client->core.phase == CORE_OPEN) {
+        return SP_EINVALID;
+    }
     if (client_is_idle(client)) {
         error = sp_client_connect(client);
     }

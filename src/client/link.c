@@ -112,11 +112,12 @@ static void step_handshake(struct link *link)
 /* Nothing more will come. ERROR is what reading or writing ended with. */
 static void end_of_stream(struct link *link, enum sp_error error)
 {
-    const char *detail = stream_reason(link->stream);
+    bool is_vague = error == SP_ETLS || error == SP_ECERT; /* TLS knows more */
     char text[REASON_BYTES];
 
     if (error != SP_EDISCONNECTED) {
-        reason_refused(link->names, error, detail, text, sizeof text);
+        reason_refused(link->names, error, is_vague ? stream_reason(link->stream) : "", text,
+                       sizeof text);
     } else if (link->core->phase == CORE_WELCOME) {
         (void)snprintf(text, sizeof text,
                        "the server ended the connection without letting us in, and did not say "

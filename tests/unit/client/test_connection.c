@@ -70,6 +70,7 @@ static void test_session(void **state)
         assert_string_equal(notice.login.username, "alice");
         assert_true(notice.login.certificate_not_after_ms > 0);
         assert_int_equal(sp_client_connect(client), SP_EINVALID);
+        assert_int_equal(sp_wait_login(client, &notice), SP_EINVALID);
         assert_int_equal(sp_post(client, NULL, "general", "x", 1, &request), SP_OK);
         assert_int_equal(sp_wait(client, request, 5000, NULL, NULL, NULL, &notice), SP_OK);
         assert_int_equal(notice.sequence, 42);
@@ -375,6 +376,26 @@ static void test_wait_times_out(void **state)
     script_stop(script);
 }
 
+static void test_goodbye_is_not_answered(void **state)
+{
+    const script_fn scripts[] = {never_answer};
+    struct script *script = script_start("server", scripts, 1, NULL);
+    struct sp_client *client = script_client("members/bob", "localhost", script_port(script), 0);
+    struct sp_notice notice;
+    uint32_t request = 0;
+
+    (void)state;
+    assert_int_equal(sp_wait_login(client, &notice), SP_OK);
+    assert_int_equal(sp_get_status(client, &request), SP_OK);
+    sp_client_close(client);
+    assert_int_equal(sp_wait(client, request, 10000, NULL, NULL, NULL, &notice), SP_EDISCONNECTED);
+    assert_int_equal(sp_wait_any(client, 10000, NULL, &notice), SP_OK);
+    assert_int_equal(notice.type, SP_NOTICE_CLOSED);
+    assert_int_equal(notice.error, SP_OK);
+    sp_client_free(client);
+    script_stop(script);
+}
+
 /* ---- Configuration ---- */
 
 static void test_bad_configuration(void **state)
@@ -437,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_wrong_peer_gets_bye),
         cmocka_unit_test(test_wait_times_out),
+        cmocka_unit_test(test_goodbye_is_not_answered),
         cmocka_unit_test(test_bad_configuration),
         cmocka_unit_test(test_version_and_once),
     };
