@@ -248,12 +248,15 @@ int cmd_chat(struct cli *cli)
     const struct options *options = cli->options;
     bool json = cli->out.mode == OUTPUT_JSON;
     const char *room = options->arg_count == 0 ? NULL : cli_log_argument(cli, 0);
-    struct chat chat = {.cli = cli,
-                        .face = json ? &chat_json_face : &chat_line_face,
-                        .recent = json ? 0 : CHAT_RECENT_LINES,
-                        .reading = cli_may_read_input(cli),
-                        .interactive = isatty(STDIN_FILENO) == 1,
-                        .backoff_ms = FIRST_BACKOFF_MS};
+    struct chat chat = {
+        .cli = cli,
+        .face = json ? &chat_json_face : &chat_line_face,
+        /* One by one, lines keep their order even when the server says: too fast. */
+        .window = json ? CHAT_MAX_TASKS : 1,
+        .recent = json ? 0 : CHAT_RECENT_LINES,
+        .reading = cli_may_read_input(cli),
+        .interactive = isatty(STDIN_FILENO) == 1,
+        .backoff_ms = FIRST_BACKOFF_MS};
 
     if (options->arg_count > 0 && room == NULL) {
         return EXIT_USAGE;

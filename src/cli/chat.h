@@ -68,6 +68,7 @@ struct chat {
     struct line_reader input;
     struct task *tasks; /* in the order in which they were asked for */
     size_t task_count;
+    size_t window; /* how many, besides files, may wait for their answers at a time */
     struct followed *followed;
     char room[LIMIT_LOG_NAME_BYTES + 1]; /* lines go there; "": nowhere yet */
     uint64_t recent;                     /* events to show of a room when it is joined */

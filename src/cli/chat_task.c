@@ -142,42 +142,58 @@ static enum sp_error ask(struct chat *chat, struct task *task)
     return SP_EINVALID;
 }
 
+/* A file may take long: what comes behind it does not wait. */
+static bool is_transfer(const struct task *task)
+{
+    return task->kind == TASK_ACTION && task->action.kind == ACTION_SEND;
+}
+
+/* Asks for TASK; false when what stands behind it has to wait, too, since the order is the user's.
+ */
+static bool start(struct chat *chat, struct task *task, int64_t now_ms)
+{
+    enum sp_error error = task->not_before_ms > now_ms ? SP_EBUSY : ask(chat, task);
+
+    if (error == SP_EBUSY) {
+        task->not_before_ms = task->not_before_ms > now_ms ? task->not_before_ms : now_ms + BUSY_MS;
+        return is_transfer(task);
+    }
+    if (error != SP_OK && error != SP_EDISCONNECTED) {
+        task_refuse(chat, task, error, "");
+    }
+    return true;
+}
+
 void tasks_start(struct chat *chat)
 {
     int64_t now_ms = clock_monotonic_ms(chat->cli->out.clock);
+    size_t waiting = 0; /* for their answers */
     struct task *next = NULL;
 
     for (struct task *task = chat->tasks; task != NULL && chat->cli->session.online; task = next) {
-        enum sp_error error = SP_OK;
+        bool counted = !is_transfer(task);
 
         next = task->next;
-        if (task->request != 0) {
-            continue;
-        }
-        if (task->not_before_ms > now_ms) {
-            return; /* those behind it wait, too: the order is the user's */
-        }
-        error = ask(chat, task);
-        if (error == SP_EBUSY) {
-            task->not_before_ms = now_ms + BUSY_MS;
+        if (task->request == 0 &&
+            ((counted && waiting >= chat->window) || !start(chat, task, now_ms))) {
             return;
         }
-        if (error != SP_OK && error != SP_EDISCONNECTED) {
-            task_refuse(chat, task, error, "");
-        }
+        waiting += counted ? 1 : 0;
     }
 }
 
 int tasks_timeout_ms(const struct chat *chat)
 {
     int64_t now_ms = clock_monotonic_ms(chat->cli->out.clock);
+    int timeout = -1;
 
     for (const struct task *task = chat->tasks; task != NULL; task = task->next) {
-        if (task->request == 0) {
-            return task->not_before_ms > now_ms ? (int)(task->not_before_ms - now_ms) : 0;
+        if (task->request == 0 && task->not_before_ms > now_ms &&
+            (timeout < 0 || task->not_before_ms - now_ms < timeout)) {
+            timeout = (int)(task->not_before_ms - now_ms);
         }
     }
-    return -1;
+    return timeout;
 }
 
 static struct task *find_request(const struct chat *chat, uint32_t request)

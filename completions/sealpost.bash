@@ -1,0 +1,56 @@
+# bash completion of sealpost(1)
+_sealpost()
+{
+    local cur prev word command='' second='' i
+    local commands='chat say log room member send submit get file box whoami status version help'
+    local options='--server --cert --key --ca --profile --json --plain --quiet --verbose --no-color --no-input
+        --timeout --help --version'
+    cur=${COMP_WORDS[COMP_CWORD]}
+    prev=${COMP_WORDS[COMP_CWORD-1]}
+    COMPREPLY=()
+    case $prev in
+    --cert | --key | --ca | -o | --output)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        compopt -o filenames
+        return
+        ;;
+    --server | --profile | --timeout | -n | --lines | --after | --since | --name) return ;;
+    esac
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        case $word in
+        --server | --cert | --key | --ca | --profile | --timeout | -n | --lines | --after | --since | -o | --output | --name)
+            ((i++))
+            ;;
+        -*) ;;
+        *)
+            if [[ -z $command ]]; then command=$word; elif [[ -z $second ]]; then second=$word; fi
+            ;;
+        esac
+    done
+    if [[ $cur == -* ]]; then
+        case $command in
+        chat) options+=' --lines' ;;
+        log) options+=' --lines --after --since --follow' ;;
+        send | submit) options+=' --name' ;;
+        get) options+=' --output --force' ;;
+        esac
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+        return
+    fi
+    case $command in
+    '' | help) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+    room) [[ -z $second ]] &&
+        mapfile -t COMPREPLY < <(compgen -W 'list create join leave members topic' -- "$cur") ;;
+    member) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list' -- "$cur") ;;
+    file) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list' -- "$cur") ;;
+    box) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'create list show' -- "$cur") ;;
+    send | submit)
+        if [[ -n $second ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            compopt -o filenames
+        fi
+        ;;
+    esac
+}
+complete -F _sealpost sealpost
