@@ -19,6 +19,13 @@ bool digest_equal(const struct digest *a, const struct digest *b)
     return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+const char *error_text(int number)
+{
+    const char *text = strerrordesc_np(number);
+
+    return text != NULL ? text : "unknown error";
+}
+
 struct slice slice_of_string(const char *string)
 {
     return (struct slice){.data = (const uint8_t *)string, .size = strlen(string)};

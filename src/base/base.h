@@ -37,6 +37,9 @@ bool id_equal(const struct id *a, const struct id *b);
 bool id_is_zero(const struct id *id);
 bool digest_equal(const struct digest *a, const struct digest *b);
 
+/* What errno NUMBER means; unlike strerror(), safe in any thread. Static; never NULL. */
+const char *error_text(int number);
+
 struct slice slice_of_string(const char *string);
 
 /* Writes 2*SIZE lower-case digits and a NUL into OUT, which must hold 2*SIZE+1 bytes. */

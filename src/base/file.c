@@ -15,13 +15,6 @@
 /* O_NONBLOCK: opening a FIFO or a device in place of the file must not hang or do anything. */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
-static const char *errno_text(int number)
-{
-    const char *text = strerrordesc_np(number); /* unlike strerror(), safe in any thread */
-
-    return text == NULL ? "unknown error" : text;
-}
-
 static bool is_missing(int number)
 {
     return number == ENOENT || number == ENOTDIR;
@@ -49,7 +42,7 @@ static enum sp_error read_to_end(int fd, size_t maximum, struct buffer *buffer, 
         if (got > 0) {
             buffer_commit(buffer, (size_t)got);
         } else if (errno != EINTR) {
-            (void)snprintf(reason, capacity, "cannot be read: %s", errno_text(errno));
+            (void)snprintf(reason, capacity, "cannot be read: %s", error_text(errno));
             return SP_EFILE;
         }
         if (buffer->size > maximum) {
@@ -72,7 +65,7 @@ enum sp_error file_read(const char *path, size_t maximum, char **out, size_t *ou
     buffer_init(&buffer, maximum + 2 * READ_STEP_BYTES); /* a step beyond is how "larger" is seen */
     if (fd < 0) {
         error = is_missing(errno) ? SP_ENOTFOUND : SP_EFILE;
-        (void)snprintf(reason, capacity, "cannot be opened: %s", errno_text(errno));
+        (void)snprintf(reason, capacity, "cannot be opened: %s", error_text(errno));
         goto out;
     }
     if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -128,7 +121,7 @@ enum sp_error file_open_private(const char *path, int *out_fd, char *reason, siz
         error = is_missing(errno) ? SP_ENOTFOUND : SP_EKEY;
         (void)snprintf(reason, capacity, "%s%s",
                        is_link ? "is a symbolic link; name the file itself" : "cannot be opened: ",
-                       is_link ? "" : errno_text(errno));
+                       is_link ? "" : error_text(errno));
         return error;
     }
     error = check_private(fd, path, reason, capacity);

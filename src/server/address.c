@@ -41,8 +41,7 @@ void address_table_free(struct address_table *table)
     }
     struct address *address = NULL;
     struct address *next = NULL;
-    HASH_ITER(hh, table->addresses, address, next)
-    {
+    HASH_ITER (hh, table->addresses, address, next) {
         drop(table, address);
     }
     free(table);
@@ -121,8 +120,7 @@ void address_table_sweep(struct address_table *table, int64_t now_ms)
 {
     struct address *address = NULL;
     struct address *next = NULL;
-    HASH_ITER(hh, table->addresses, address, next)
-    {
+    HASH_ITER (hh, table->addresses, address, next) {
         forget(address, now_ms);
         if (address->unauthenticated == 0 && address->failures_milli == 0) {
             drop(table, address);

@@ -44,7 +44,7 @@ static bool accept_one(struct listener *listener)
     if (fd < 0) {
         bool transient = errno == ECONNABORTED || errno == EINTR;
         if (!transient && errno != EAGAIN) {
-            pause_accepting(server, SP_EIO, strerror(errno));
+            pause_accepting(server, SP_EIO, error_text(errno));
         }
         return transient;
     }
@@ -152,7 +152,7 @@ enum sp_error listener_open_all(struct server *server, char *message, size_t cap
             error = SP_OK;
         } else {
             snprintf(message, capacity, "listen: cannot listen on '%s': %s", listen_on,
-                     strerror(errno));
+                     error_text(errno));
         }
     }
     freeaddrinfo(infos);

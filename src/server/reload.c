@@ -84,8 +84,7 @@ void reload_finish(struct server *server)
     reload_warn_stale(server);
     int64_t wall_ms = clock_wall_ms(server->clock);
     struct connection *connection = NULL;
-    DL_FOREACH(server->connections, connection)
-    {
+    DL_FOREACH (server->connections, connection) {
         connection_judge(connection, wall_ms);
     }
 }

@@ -102,7 +102,7 @@ static enum sp_error open_store(struct server *server, char *message, size_t cap
 {
     const struct settings *settings = server->settings;
     if (mkdir(settings->state, 0700) != 0 && errno != EEXIST) {
-        snprintf(message, capacity, "%s: %s", settings->state, strerror(errno));
+        snprintf(message, capacity, "%s: %s", settings->state, error_text(errno));
         return SP_EFILE;
     }
     char *database = NULL;
@@ -121,7 +121,7 @@ static enum sp_error open_store(struct server *server, char *message, size_t cap
         .team = settings->team,
         .admit_ca = settings->admit_ca,
         .readers = (unsigned)settings->readers,
-        .max_file_bytes = settings->max_file_bytes,
+        .max_file_bytes = (int64_t)settings->max_file_bytes,
         .clock = server->clock,
         .log = server->log,
         .notify = notified,
@@ -178,7 +178,7 @@ static enum sp_error open_loop(struct server *server, char *message, size_t capa
         .domain = server->domain,
         .files = server->files,
     };
-    snprintf(message, capacity, "the loop cannot be set up: %s", strerror(errno));
+    snprintf(message, capacity, "the loop cannot be set up: %s", error_text(errno));
     if (server->signal_fd < 0 || hub_new(&hub, &server->hub) != SP_OK ||
         pollset_add(&server->pollset, &server->wake_source, server->wake.read_fd, POLLIN) !=
             SP_OK ||
@@ -239,8 +239,7 @@ void server_free(struct server *server)
     }
     struct connection *connection = NULL;
     struct connection *next = NULL;
-    DL_FOREACH_SAFE(server->connections, connection, next)
-    {
+    DL_FOREACH_SAFE (server->connections, connection, next) {
         connection_free(connection);
     }
     listener_close_all(server);
@@ -265,8 +264,7 @@ static void sweep(struct server *server)
     server->swept_ms = server->now_ms;
     int64_t wall_ms = clock_wall_ms(server->clock);
     struct connection *connection = NULL;
-    DL_FOREACH(server->connections, connection)
-    {
+    DL_FOREACH (server->connections, connection) {
         connection_sweep(connection, wall_ms);
     }
     address_table_sweep(server->addresses, server->now_ms);
@@ -284,8 +282,7 @@ static void drain(struct server *server)
 {
     bool late = server->now_ms >= server->stop_deadline_ms;
     struct connection *connection = NULL;
-    DL_FOREACH(server->connections, connection)
-    {
+    DL_FOREACH (server->connections, connection) {
         bool is_busy =
             connection->state == CONNECTION_SERVING && session_is_busy(connection->session);
         if (late || !is_busy) {
@@ -311,8 +308,7 @@ static void free_dead(struct server *server)
 {
     struct connection *connection = NULL;
     struct connection *next = NULL;
-    DL_FOREACH_SAFE(server->connections, connection, next)
-    {
+    DL_FOREACH_SAFE (server->connections, connection, next) {
         if (connection->state == CONNECTION_DEAD) {
             connection_free(connection);
         }

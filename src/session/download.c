@@ -9,7 +9,7 @@
 
 #include "session/internal.h"
 
-#define PIECE_BYTES (128 * 1024)
+#define PIECE_BYTES ((size_t)128 * 1024)
 #define PIECES_AHEAD 2
 
 /* A DATA frame with that much raw fills one TLS record (RFC 8446, 5.1) exactly. */

@@ -54,8 +54,7 @@ static void make_calm(struct cursor *cursor)
 struct cursor *follow_find(struct session *session, const struct id *log)
 {
     struct cursor *cursor = NULL;
-    DL_FOREACH2(session->cursors, cursor, next_of_session)
-    {
+    DL_FOREACH2 (session->cursors, cursor, next_of_session) {
         if (id_equal(&cursor->channel->log, log)) {
             return cursor;
         }
@@ -119,8 +118,7 @@ void follow_published(struct hub *hub, const struct event_record *record)
     enum sp_error ignored = tail_put(hub->tail, record);
     (void)ignored;
     struct cursor *cursor = NULL;
-    DL_FOREACH2(channel->followers, cursor, next_follower)
-    {
+    DL_FOREACH2 (channel->followers, cursor, next_follower) {
         if (!cursor->waiting) {
             make_pending(cursor);
         }
@@ -145,8 +143,7 @@ void follow_access_ended(struct hub *hub, int64_t member, int64_t log_number)
         }
         struct cursor *cursor = NULL;
         struct cursor *next = NULL;
-        DL_FOREACH_SAFE2(session->cursors, cursor, next, next_of_session)
-        {
+        DL_FOREACH_SAFE2 (session->cursors, cursor, next, next_of_session) {
             if (cursor->channel->log_number == log_number) {
                 end_with(cursor, SP_ENOTJOINED);
                 break;
@@ -158,8 +155,7 @@ void follow_access_ended(struct hub *hub, int64_t member, int64_t log_number)
 static bool is_being_read(struct hub *hub, const struct cursor *cursor)
 {
     struct store_read *read = NULL;
-    DL_FOREACH(hub->reads, read)
-    {
+    DL_FOREACH (hub->reads, read) {
         if (read->log_number == cursor->channel->log_number && cursor->next >= read->from &&
             cursor->next < read->from + read->count) {
             return true;
@@ -210,8 +206,7 @@ refused:
 static void wake_waiting(struct channel *channel)
 {
     struct cursor *cursor = NULL;
-    DL_FOREACH2(channel->followers, cursor, next_follower)
-    {
+    DL_FOREACH2 (channel->followers, cursor, next_follower) {
         if (cursor->waiting) {
             cursor->waiting = false;
             make_pending(cursor);
@@ -226,8 +221,7 @@ static void fail_waiting(struct channel *channel, const struct store_read *read,
 {
     struct cursor *cursor = NULL;
     struct cursor *next = NULL;
-    DL_FOREACH_SAFE2(channel->followers, cursor, next, next_follower)
-    {
+    DL_FOREACH_SAFE2 (channel->followers, cursor, next, next_follower) {
         bool hit = cursor->waiting && cursor->next >= read->from &&
                    cursor->next < read->from + read->count;
         if (hit) {
@@ -288,6 +282,7 @@ void follow_pull(struct session *session, struct writer *writer)
     struct hub *hub = session->hub;
     while (session->pending != NULL) {
         struct cursor *cursor = session->pending;
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what follow_end() frees is in no list */
         struct channel *channel = cursor->channel;
         uint64_t until = cursor->until < channel->head ? cursor->until : channel->head;
         bool missing = tail_copy(hub->tail, channel->log_number, &cursor->next, until, writer);

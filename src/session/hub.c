@@ -12,7 +12,7 @@ enum sp_error hub_new(const struct hub_config *config, struct hub **out)
     }
     hub->config = *config;
     hub->slot_count = config->max_sessions;
-    hub->slots = calloc(hub->slot_count, sizeof *hub->slots);
+    hub->slots = calloc(hub->slot_count, sizeof(struct session *));
     hub->generations = calloc(hub->slot_count, sizeof *hub->generations);
     hub->started_ms = clock_wall_ms(config->clock);
     hub->now_ms = clock_monotonic_ms(config->clock);
@@ -33,14 +33,12 @@ void hub_free(struct hub *hub)
     }
     struct transfer *transfer = NULL;
     struct transfer *next_transfer = NULL;
-    HASH_ITER(hh, hub->transfers, transfer, next_transfer)
-    {
+    HASH_ITER (hh, hub->transfers, transfer, next_transfer) {
         transfer_free(transfer);
     }
     struct store_read *read = NULL;
     struct store_read *next_read = NULL;
-    DL_FOREACH_SAFE(hub->reads, read, next_read)
-    {
+    DL_FOREACH_SAFE (hub->reads, read, next_read) {
         free(read);
     }
     presence_deinit(hub);

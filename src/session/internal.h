@@ -16,8 +16,8 @@
 
 /* Unsent answers beyond which a session's requests are not read any more, and that it may never
  * have. */
-#define OUTPUT_PAUSE_BYTES (64 * 1024)
-#define OUTPUT_MAXIMUM_BYTES (1024 * 1024)
+#define OUTPUT_PAUSE_BYTES ((size_t)64 * 1024)
+#define OUTPUT_MAXIMUM_BYTES ((size_t)1024 * 1024)
 
 enum session_state { SESSION_LOGGING_IN, SESSION_OPEN, SESSION_ENDED };
 

@@ -159,9 +159,8 @@ void presence_deinit(struct hub *hub)
 {
     struct presence_entry *entry = NULL;
     struct presence_entry *next = NULL;
-    HASH_ITER(hh, hub->presence.members, entry, next)
-    {
-        HASH_DEL(hub->presence.members, entry);
+    HASH_CLEAR(hh, hub->presence.members);
+    DL_FOREACH_SAFE (hub->presence.by_version, entry, next) {
         free(entry);
     }
 }

@@ -29,7 +29,7 @@ enum sp_error session_new(struct hub *hub, const struct command_login *login, vo
     session->generation = hub->generations[slot] + 1;
     session->received_ms = hub->now_ms;
     session->not_after_ms = login->not_after_ms;
-    buffer_init(&session->in, 2 * LIMIT_FRAME_BYTES);
+    buffer_init(&session->in, (size_t)2 * LIMIT_FRAME_BYTES);
     buffer_init(&session->out, OUTPUT_MAXIMUM_BYTES);
     command->login = *login;
     command->origin = (struct origin){slot, session->generation, 0};

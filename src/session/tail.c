@@ -99,8 +99,9 @@ void tail_free(struct tail *tail)
 
 static struct block *find_block(struct tail *tail, int64_t log_number, uint64_t sequence)
 {
-    struct block_key key = key_of(log_number, sequence);
+    const struct block_key key = key_of(log_number, sequence);
     struct block *block = NULL;
+    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): the key has no padding */
     HASH_FIND(hh, tail->blocks, &key, sizeof key, block);
     if (block != NULL && block != tail->newest) {
         unlink_block(tail, block);

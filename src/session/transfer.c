@@ -84,8 +84,7 @@ void transfer_free(struct transfer *transfer)
     hub->upload_pool_bytes -= transfer->pool_bytes;
     struct transfer_chunk *chunk = NULL;
     struct transfer_chunk *next = NULL;
-    DL_FOREACH_SAFE(transfer->chunks, chunk, next)
-    {
+    DL_FOREACH_SAFE (transfer->chunks, chunk, next) {
         hub->download_pool_bytes -= chunk->size;
         free(chunk->data);
         free(chunk);
@@ -124,8 +123,7 @@ void transfer_retry(struct hub *hub)
 {
     struct transfer *transfer = NULL;
     struct transfer *next = NULL;
-    HASH_ITER(hh, hub->transfers, transfer, next)
-    {
+    HASH_ITER (hh, hub->transfers, transfer, next) {
         if (transfer->command != NULL &&
             domain_submit(hub->config.domain, transfer->command) == SP_OK) {
             transfer->command = NULL;

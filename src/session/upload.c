@@ -10,7 +10,7 @@
 #include "session/internal.h"
 
 /* The least credit with which an upload is begun. */
-#define CREDIT_MINIMUM_BYTES (64 * 1024)
+#define CREDIT_MINIMUM_BYTES (UINT64_C(64) * 1024)
 
 static enum sp_error fill_offer(struct transfer *transfer, const sealpost_v1_Offer *offer)
 {

@@ -140,7 +140,7 @@ static enum sp_error fail(struct stream *stream, enum sp_error error, const char
 static enum sp_error fail_cut(struct stream *stream, int number)
 {
     char reason[VERDICT_REASON_BYTES];
-    const char *text = number == 0 ? NULL : strerrordesc_np(number);
+    const char *text = number == 0 ? NULL : error_text(number);
 
     (void)snprintf(reason, sizeof(reason), "the connection was cut%s%s", text == NULL ? "" : ": ",
                    text == NULL ? "" : text);

@@ -43,7 +43,7 @@ enum frame_sender { FROM_SERVER = 1, FROM_CLIENT = 2, FROM_BOTH = 3 };
     X(FRAME_STORED, 37, Stored, false, FROM_SERVER)                \
     X(FRAME_CANCEL, 38, Cancel, false, FROM_CLIENT)                \
     X(FRAME_GET, 40, Get, false, FROM_CLIENT)                      \
-    X(FRAME_FILE, 41, File, false, FROM_SERVER)                     \
+    X(FRAME_FILE, 41, File, false, FROM_SERVER)                    \
     X(FRAME_EVENT_RESULT, 48, EventResult, false, FROM_SERVER)     \
     X(FRAME_FOLLOWING, 49, Following, false, FROM_SERVER)          \
     X(FRAME_ROW_LOG, 50, RowLog, false, FROM_SERVER)               \
@@ -58,7 +58,7 @@ enum frame_sender { FROM_SERVER = 1, FROM_CLIENT = 2, FROM_BOTH = 3 };
     X(FRAME_PRESENCE, 66, Presence, false, FROM_SERVER)
 
 enum frame_type {
-#define FRAME_ENUM(symbol, number, message, raw, sender) symbol = number,
+#define FRAME_ENUM(symbol, number, message, raw, sender) symbol = (number),
     FRAME_LIST(FRAME_ENUM)
 #undef FRAME_ENUM
 };
