@@ -17,6 +17,10 @@ static const struct {
     {SP_ECHANGED, "try again when nothing writes to the file"},
     {SP_EDIGEST, "the bytes changed on the way, or the file did while it was read: try again"},
     {SP_EINTEGRITY, "tell the server's administrator; nothing of it was kept here"},
+    {SP_EUNSUPPORTED, "check that --server HOST:PORT is a Sealpost server of this version"},
+    {SP_ECERT,
+     "check cert.pem, key.pem and ca.pem in --cert DIR, or ask the server's administrator "
+     "for a new certificate"},
     {SP_EREVOKED, "ask the server's administrator for a new certificate"},
     {SP_EEXPIRED, "ask the server's administrator for a new certificate, and check this clock"},
     {SP_ENOTYET, "check the clocks of this machine and of the server"},
@@ -29,6 +33,7 @@ static const struct {
     {SP_EHOST, "use the name or address in --server that is in the server's certificate"},
     {SP_ENOTADMITTED, "ask the server's administrator to admit this device"},
     {SP_EDISABLED, "ask the server's administrator"},
+    {SP_ETLS, "check that --server HOST:PORT is a Sealpost server and that nothing is in between"},
     {SP_EKEY, "the key must belong to the certificate and be readable by you alone: chmod 600"},
     {SP_EBUSY, "try again in a moment"},
     {SP_ESLOWDOWN, "try again in a moment"},
@@ -37,6 +42,7 @@ static const struct {
     {SP_EUNREACHABLE, "check that sealpostd runs there and that nothing is in between: --server "
                       "HOST:PORT"},
     {SP_EIDLE, "try again"},
+    {SP_ETIMEOUT, "check the network, and that sealpostd runs there: --server HOST:PORT"},
 };
 
 void hint_for_error(enum sp_error error, const char *subject, char *out, size_t capacity)

@@ -234,7 +234,7 @@ enum sp_error authority_new_server(const struct authority_server_config *config,
         error = load_server(config, authority, reason, capacity);
     }
     if (error == SP_OK) {
-        error = authority_make_context(authority, reason, capacity);
+        error = authority_make_context(authority, config->cert_file, reason, capacity);
     }
     if (error == SP_OK) {
         *out = authority;
@@ -281,7 +281,7 @@ enum sp_error authority_new_client(const struct authority_client_config *config,
     }
     error = load_client(config, authority, reason, capacity);
     if (error == SP_OK) {
-        error = authority_make_context(authority, reason, capacity);
+        error = authority_make_context(authority, config->cert_file, reason, capacity);
     }
     if (error == SP_OK) {
         *out = authority;

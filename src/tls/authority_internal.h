@@ -46,9 +46,10 @@ struct authority {
     struct bio_method_st *socket_method;
 };
 
-/* context.c: makes the SSL_CTX of what is loaded. SP_ECERT, SP_EKEY, SP_ENOMEM, SP_EINTERNAL. */
-SP_CHECK enum sp_error authority_make_context(struct authority *authority, char *reason,
-                                              size_t capacity);
+/* context.c: makes the SSL_CTX of what is loaded. CERT_PATH is for REASON. SP_ECERT, SP_EKEY,
+ * SP_ENOMEM, SP_EINTERNAL. */
+SP_CHECK enum sp_error authority_make_context(struct authority *authority, const char *cert_path,
+                                              char *reason, size_t capacity);
 
 /* The CA that CERTIFICATE is, or NULL. */
 const struct ca *authority_find_ca(const struct authority *authority,

@@ -102,7 +102,8 @@ static bool set_client(SSL_CTX *context)
     return SSL_CTX_set_alpn_protos(context, client_protocols, sizeof(client_protocols) - 1) == 0;
 }
 
-enum sp_error authority_make_context(struct authority *authority, char *reason, size_t capacity)
+enum sp_error authority_make_context(struct authority *authority, const char *cert_path,
+                                     char *reason, size_t capacity)
 {
     const struct credentials *own = &authority->credentials;
     SSL_CTX *context =
@@ -135,8 +136,8 @@ enum sp_error authority_make_context(struct authority *authority, char *reason, 
         (authority->is_server && SSL_CTX_set1_chain(context, own->chain) != 1)) {
         const char *why = ERR_reason_error_string(ERR_peek_last_error());
 
-        (void)snprintf(reason, capacity, "OpenSSL does not take the own certificate: %s",
-                       why == NULL ? "unknown reason" : why);
+        (void)snprintf(reason, capacity, "%s: OpenSSL does not take this certificate: %s",
+                       cert_path, why == NULL ? "unknown reason" : why);
         error = SP_ECERT;
         goto out;
     }
