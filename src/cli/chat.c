@@ -182,11 +182,14 @@ static void wait_and_move(struct chat *chat)
     struct sp_client *client = chat->cli->session.client;
     bool want_lines = chat->reading && chat->task_count < CHAT_MAX_TASKS;
     struct pollfd fds[] = {
-        {.fd = client == NULL ? -1 : sp_client_fd(client),
-         .events = client == NULL ? (short)0 : sp_client_poll_events(client)},
+        {.fd = -1},
         {.fd = want_lines ? STDIN_FILENO : -1, .events = POLLIN},
     };
 
+    if (client != NULL) {
+        fds[0].fd = sp_client_fd(client);
+        fds[0].events = sp_client_poll_events(client);
+    }
     (void)poll(fds, COUNT_OF(fds), timeout_ms(chat));
     if (fds[1].revents != 0 && line_reader_fill(&chat->input, STDIN_FILENO) != SP_OK) {
         say_error(&chat->cli->out, "standard input cannot be read");

@@ -90,13 +90,15 @@ static void show_help(struct chat *chat)
 /* The room that the command is about: its argument, or where we are; NULL after it was said why. */
 static const char *choose_room(struct chat *chat, const char *argument)
 {
-    const char *room = argument[0] == '\0' ? chat->room : log_name_of(argument);
+    const char *room = log_name_of(argument);
 
-    if (room == NULL) {
-        say_error(&chat->cli->out, "'%s' is not a name of a room", argument);
-    } else if (room[0] == '\0') {
+    if (argument[0] == '\0' && chat->room[0] != '\0') {
+        return chat->room;
+    }
+    if (argument[0] == '\0') {
         say_error(&chat->cli->out, "you are in no room; /join ROOM first");
-        room = NULL;
+    } else if (room == NULL) {
+        say_error(&chat->cli->out, "'%s' is not a name of a room", argument);
     }
     return room;
 }
@@ -284,14 +286,13 @@ static void follow_joined(struct chat *chat, const struct sp_row *row)
 static void on_row(struct chat *chat, struct task *task, const struct sp_row *row)
 {
     struct output *output = &chat->cli->out;
+    bool is_topic = task->kind == TASK_LOGS && task->log[0] != '\0';
 
-    if (task->kind != TASK_LOGS) {
-        show_row(output, row);
-    } else if (task->first) {
+    if (task->first) {
         follow_joined(chat, row);
-    } else if (task->log[0] == '\0' && row->log.kind == SP_LOG_ROOM) {
+    } else if (!is_topic && (row->type != SP_ROW_LOG || row->log.kind == SP_LOG_ROOM)) {
         show_row(output, row);
-    } else if (strcmp(task->log, row->log.name) == 0) { /* /topic */
+    } else if (is_topic && strcmp(task->log, row->log.name) == 0) {
         put_escaped(output, row->topic, strlen(row->topic), false);
         (void)fputc('\n', output->data);
     }

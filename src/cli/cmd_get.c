@@ -1,6 +1,7 @@
 /* sealpost get: a file, under its own name, under a given one, or to standard output. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,14 @@ static int choose_target(struct fetch *fetch)
     return 0;
 }
 
+/* Whether FD is a pipe that nobody reads any more, which needs no words. */
+static bool is_abandoned(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+
+    return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLERR) != 0;
+}
+
 int cmd_get(struct cli *cli)
 {
     struct fetch fetch = {.cli = cli,
@@ -229,7 +238,7 @@ int cmd_get(struct cli *cli)
     enum sp_error error = SP_OK;
     int code = 0;
 
-    if (fetch.id[digits] != '\0' || digits < MIN_ID_DIGITS || digits > 2 * ID_BYTES) {
+    if (fetch.id[digits] != '\0' || digits < MIN_ID_DIGITS || digits > ID_HEX_BYTES - 1) {
         return cli_usage(cli, "'%s' is not a file's id: %d to %d hexadecimal digits", fetch.id,
                          MIN_ID_DIGITS, 2 * ID_BYTES);
     }
@@ -248,6 +257,9 @@ int cmd_get(struct cli *cli)
         (void)cli_fail(cli, SP_EEXISTS, "", "cannot get %s", fetch.id);
         say_hint(&cli->out, "use -o PATH for another name, or --force to overwrite it");
         return sp_error_exit_code(SP_EEXISTS);
+    }
+    if (error != SP_OK && fetch.fd == STDOUT_FILENO && is_abandoned(STDOUT_FILENO)) {
+        return EXIT_FAILURE;
     }
     if (error != SP_OK) {
         return cli_fail(cli, error, "", "cannot get %s", fetch.id);

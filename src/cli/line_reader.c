@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READ_BYTES 8192
+#define READ_BYTES 8192UL
 
 void line_reader_init(struct line_reader *reader, size_t maximum)
 {

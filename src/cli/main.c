@@ -52,6 +52,7 @@ int main(int argc, char **argv)
     tzset();
     set_up_signals();
     error = options_parse(argc, argv, &options, message, sizeof(message));
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
     output_init(&cli.out, &options, stdout, stderr, getenv("TERM"), getenv("NO_COLOR"));
     session_init(&cli.session, &cli.out, &cli.settings, 0, cli.stop);
     if (error != SP_OK) {

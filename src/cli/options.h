@@ -43,12 +43,12 @@ enum option_type { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER };
 struct option_spec {
     enum option option;
     enum option_type type;
-    char letter;       /* '\0': none */
     const char *name;  /* without the dashes */
     const char *value; /* what help calls its value; NULL for a flag */
     const char *summary;
     uint64_t maximum; /* of a number; the minimum is 0 */
     bool everywhere;  /* every command takes it */
+    char letter;      /* '\0': none */
 };
 
 const struct option_spec *option_spec(enum option option);

@@ -33,6 +33,9 @@ void output_init(struct output *output, const struct options *options, FILE *dat
 }
 
 static void say(struct output *output, const char *kind, const char *format, va_list arguments)
+    PRINTF_LIKE(3, 0);
+
+static void say(struct output *output, const char *kind, const char *format, va_list arguments)
 {
     char text[MESSAGE_BYTES];
     char escaped[MESSAGE_BYTES * 2];

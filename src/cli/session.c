@@ -6,8 +6,8 @@
 
 #define GOODBYE_MS 2000
 #define CANCEL_MS 2000
-#define SOON_MS (14 * 24 * 3600 * INT64_C(1000))
-#define DAY_MS (24 * 3600 * INT64_C(1000))
+#define DAY_MS (INT64_C(24) * 3600 * 1000)
+#define SOON_MS (14 * DAY_MS)
 #define FIRST_BACKOFF_MS 200
 #define LAST_BACKOFF_MS 5000
 

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import random
 import signal
 import subprocess
+import threading
 import unittest
 
 import harness
@@ -208,6 +210,35 @@ class Talk(harness.TestCase):
             follower.terminate()
             self.assertEqual(follower.wait(10), 130)
 
+    def test_said_exactly_once(self):
+        """The server is killed again and again: what was acknowledged is there, what was refused is not."""
+        alice = self.member("alice")
+        alice.ok("room", "create", "once")
+        said, refused, over = [], [], threading.Event()
+
+        def talk(name):
+            for i in range(25):
+                result = alice.run("say", "once", f"{name} {i}", "--timeout", "20")
+                self.assertIn(result.code, (0, 69), result)
+                self.assertNotIn("may have been done", result.err)
+                (said if result.code == 0 else refused).append(f"{name} {i}")
+
+        talkers = [threading.Thread(target=talk, args=(name,)) for name in ("a", "b", "c")]
+        for talker in talkers:
+            talker.start()
+        kills = 0
+        while any(talker.is_alive() for talker in talkers):
+            over.wait(random.uniform(0.02, 0.3))
+            self.server.kill()
+            self.server.start()
+            kills += 1
+        for talker in talkers:
+            talker.join()
+        there = [event["text"] for event in alice.json("log", "once", "-n", "1000") if event["kind"] == "message"]
+        self.assertEqual(sorted(there), sorted(said))
+        self.assertEqual(len(said) + len(refused), 75)
+        self.assertGreater(kills, 2)
+
     def test_closed_pipe_is_quiet(self):
         alice = self.member("alice")
         alice.ok("room", "create", "pipe")
@@ -301,6 +332,16 @@ class Files(harness.TestCase):
                 file.write(b"z" * 200_000)
             out = sender.stdout.read()
         self.assertEqual(json.loads(out)["file"]["size"], 200_000)
+
+    def test_get_into_a_closed_pipe(self):
+        alice = self.member("alice")
+        alice.ok("room", "create", "flow")
+        sent = alice.json("send", "flow", alice.write("long", os.urandom(3_000_000)))[0]
+        with alice.popen("get", sent["file"]["id"], "-o", "-", stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE) as getter:
+            self.assertEqual(len(getter.stdout.read(10)), 10)
+            getter.stdout.close()
+            self.assertEqual((getter.wait(20), getter.stderr.read()), (1, b""))
 
     def test_box(self):
         alice, bob, carol = self.member("alice"), self.member("bob"), self.member("carol")

@@ -141,7 +141,7 @@ static void shows_progress(void **state)
     progress_format("a.pdf", 100, PROGRESS_UNKNOWN, 1000, line);
     assert_string_equal(line, "a.pdf  100 B  100 B/s");
     progress_format("\x1b[2J and a very long name indeed", UINT64_MAX - 2, UINT64_MAX - 1, 1, line);
-    assert_string_equal(line, "\\x1B[2J and a very long   99%  15.9 EiB of 15.9 EiB");
+    assert_string_equal(line, "\\x1B[2J and a very long    99%  15.9 EiB of 15.9 EiB");
 }
 
 static void progress_never_goes_back(void **state)
