@@ -29,8 +29,10 @@
 /* --- what is made to fail: the Nth call from now; 0: none --- */
 
 static _Atomic long failing_sync;
-static _Atomic long failing_allocation;
+static _Atomic long failing_allocation; /* of our own code */
+static _Atomic long failing_in_sqlite;
 static _Atomic unsigned failed; /* so many were made to */
+static _Atomic unsigned directory_syncs;
 
 static bool fails(_Atomic long *counter)
 {
@@ -55,6 +57,11 @@ __attribute__((visibility("default"))) int fdatasync(int fd)
 
 __attribute__((visibility("default"))) int fsync(int fd)
 {
+    struct stat status;
+
+    if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode)) {
+        atomic_fetch_add(&directory_syncs, 1);
+    }
     if (fails(&failing_sync)) {
         errno = EIO;
         return -1;
@@ -82,12 +89,12 @@ static sqlite3_mem_methods sqlite_memory;
 
 static void *sqlite_malloc(int size)
 {
-    return fails(&failing_allocation) ? NULL : sqlite_memory.xMalloc(size);
+    return fails(&failing_in_sqlite) ? NULL : sqlite_memory.xMalloc(size);
 }
 
 static void *sqlite_realloc(void *memory, int size)
 {
-    return fails(&failing_allocation) ? NULL : sqlite_memory.xRealloc(memory, size);
+    return fails(&failing_in_sqlite) ? NULL : sqlite_memory.xRealloc(memory, size);
 }
 
 static void hook_sqlite(void)
@@ -122,6 +129,7 @@ static int set_up(void **state)
 {
     (void)state;
     atomic_store(&failed, 0);
+    atomic_store(&directory_syncs, 0);
     atomic_store(&fatal_calls, 0);
     world_make_path(path);
     world_open(&world, path);
@@ -204,6 +212,7 @@ static void test_sync_fails_at_start(void **state)
 
     (void)state;
     world_close(&world);
+    atomic_store(&directory_syncs, 0);
     for (long n = 1; n < 20; n++) {
         struct domain *domain = NULL;
         world_remove_path(path);
@@ -219,6 +228,7 @@ static void test_sync_fails_at_start(void **state)
         domain_close(domain);
     }
     assert_true(refused >= 3);
+    assert_true(directory_syncs > 0);
     world_reopen(&world);
 }
 
@@ -328,8 +338,9 @@ static void insist(struct command *command)
     fail();
 }
 
-/* Allocation N fails while a short life is lived; whether it came to that. */
-static bool live_with_failure(long n)
+/* Allocation N of those that COUNTER counts fails while a short life is lived; whether it came to
+ * that. */
+static bool live_with_failure(_Atomic long *counter, long n)
 {
     char reason[256];
     struct domain *domain = NULL;
@@ -341,14 +352,14 @@ static bool live_with_failure(long n)
     world_close(&world);
     struct actor none = {0};
     ann = none;
-    atomic_store(&failing_allocation, n);
+    atomic_store(counter, n);
     enum sp_error error = domain_open(&world.config, &domain, reason, sizeof reason);
     if (error != SP_OK) {
         assert_int_equal(error, SP_ENOMEM);
         assert_int_equal(domain_open(&world.config, &domain, reason, sizeof reason), SP_OK);
     }
     world.domain = domain;
-    long left = atomic_exchange(&failing_allocation, 0);
+    long left = atomic_exchange(counter, 0);
     ann = world_login(&world, "ann", 1);
     commands[used++] = world_command(&world, COMMAND_ROOM_CREATE, &ann, "room", NULL);
     commands[used++] = world_command(&world, COMMAND_BOX_CREATE, &ann, "box", NULL);
@@ -361,14 +372,16 @@ static bool live_with_failure(long n)
         /* Only the domain's own work fails: not the making of the command. */
         struct command *command = world_again(commands[i]);
         world_submit(&world, command);
-        atomic_store(&failing_allocation, left);
+        atomic_store(counter, left);
         WORLD_REQUIRE(domain_step(world.domain) == SP_OK);
-        left = atomic_exchange(&failing_allocation, 0);
+        left = atomic_exchange(counter, 0);
         reply_free(world_step(&world));
         insist(commands[i]);
         (void)world_transcript(&world);
     }
+    /* What was undone was not shown either. */
     assert_int_equal(world_verify(&world), 6);
+    assert_int_equal(world.published, 6);
     world_close(&world);
     return left <= 0;
 }
@@ -378,11 +391,23 @@ static void test_memory(void **state)
     long n = 1;
 
     (void)state;
+    atomic_store(&failed, 0);
+    while (live_with_failure(&failing_allocation, n)) {
+        n++;
+    }
+    assert_true(n > 50);
+    assert_int_equal(failed, n - 1);
+}
+
+static void test_memory_of_sqlite(void **state)
+{
+    long n = 1;
+
+    (void)state;
     /* Every allocation at first, then every seventh: there are some thousands. */
-    while (live_with_failure(n)) {
+    while (live_with_failure(&failing_in_sqlite, n)) {
         n += n < 100 ? 1 : 7;
     }
-    assert_true(failed > 100);
     assert_true(n > 500);
 }
 
@@ -394,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sync_fails_when_idle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_of_sqlite),
     };
 
     hook_sqlite();

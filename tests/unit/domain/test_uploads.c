@@ -190,11 +190,15 @@ static void test_access_is_checked_again(void **state)
 {
     struct command *first = offer(&ann, "room", "a.txt", 5);
     struct command *store = world_store(&world, &ann, "room", "a.txt", "12345", first);
+    struct command *again = world_again(first);
 
     (void)state;
     run(first);
     run(world_command(&world, COMMAND_ROOM_LEAVE, &ann, "room", NULL));
     assert_int_equal(world_do(&world, store), SP_ENOTJOINED);
+    /* With that the upload is over; it may begin anew. */
+    run(world_command(&world, COMMAND_ROOM_JOIN, &ann, "room", NULL));
+    assert_int_equal(world_do(&world, again), SP_OK);
 }
 
 static void test_found_by_digits(void **state)

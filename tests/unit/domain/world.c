@@ -258,6 +258,7 @@ struct reply *world_step(struct world *world)
         struct queue_item *next = publication->item.next;
         if (publication->kind == PUBLISH_EVENT) {
             say_event(world, publication->event);
+            world->published++;
         } else if (publication->kind == PUBLISH_ACCESS_ENDED) {
             say(world, "ended %lld in %lld\n", (long long)publication->access.member,
                 (long long)publication->access.log_number);

@@ -17,7 +17,8 @@ struct world {
     struct domain *domain;
     struct domain_config config;
     struct clock_settable clock;
-    uint64_t requests; /* client ids given out */
+    uint64_t requests;  /* client ids given out */
+    uint64_t published; /* events that came out of world_step() */
     char transcript[1 << 16];
     size_t used;
 };
