@@ -1,10 +1,12 @@
 /* One client's connection: a TLS stream on one side, a session on the other. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -312,11 +314,6 @@ void connection_turn(struct connection *connection)
     } else if (connection->state == CONNECTION_CLOSING) {
         discard_input(connection);
     }
-    uint64_t sent_bytes = stream_bytes_sent(connection->stream);
-    if (sent_bytes != connection->sent_bytes || !stream_wants_write(connection->stream)) {
-        connection->sent_bytes = sent_bytes;
-        connection->moved_ms = connection->server->now_ms;
-    }
     update_events(connection);
 }
 
@@ -342,6 +339,27 @@ void connection_judge(struct connection *connection, int64_t wall_ms)
     }
 }
 
+/*
+ * Whether bytes wait for a peer that has taken none for too long. What counts is what its TCP has
+ * acknowledged: our own kernel may take more at any time.
+ */
+static bool is_stalled(struct connection *connection)
+{
+    int64_t now_ms = connection->server->now_ms;
+    int unacknowledged = 0;
+    if (!stream_wants_write(connection->stream)) {
+        connection->moved_ms = now_ms;
+        return false;
+    }
+    (void)ioctl(connection->fd, SIOCOUTQ, &unacknowledged);
+    uint64_t taken_bytes = stream_bytes_sent(connection->stream) - (uint64_t)unacknowledged;
+    if (taken_bytes != connection->taken_bytes) {
+        connection->taken_bytes = taken_bytes;
+        connection->moved_ms = now_ms;
+    }
+    return now_ms - connection->moved_ms >= STALLED_WRITE_TIMEOUT_MS;
+}
+
 void connection_sweep(struct connection *connection, int64_t wall_ms)
 {
     struct server *server = connection->server;
@@ -351,9 +369,7 @@ void connection_sweep(struct connection *connection, int64_t wall_ms)
         if (info->not_after_ms <= wall_ms) {
             session_end(connection->session, SP_EEXPIRED, NULL);
         }
-        bool stalled = stream_wants_write(connection->stream) &&
-                       server->now_ms - connection->moved_ms >= STALLED_WRITE_TIMEOUT_MS;
-        if (stalled) {
+        if (is_stalled(connection)) {
             session_end(connection->session, SP_EIDLE,
                         NULL); /* for the log: it would not be read */
             set_state(connection, CONNECTION_DEAD);

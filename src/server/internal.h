@@ -42,9 +42,9 @@ struct connection {
     char peer[PEER_BYTES];
     bool input_left; /* the last read was not the last there is: TLS may hold bytes that poll does
                         not see */
-    int64_t deadline_ms; /* monotonic: of the handshake, of closing */
-    uint64_t sent_bytes; /* by the socket, when it last moved */
-    int64_t moved_ms;    /* when that was */
+    int64_t deadline_ms;  /* monotonic: of the handshake, of closing */
+    uint64_t taken_bytes; /* by the peer's TCP, when that last moved */
+    int64_t moved_ms;     /* when that was */
     struct connection *prev, *next;
 };
 

@@ -291,12 +291,10 @@ static enum sp_error handle_cancel(struct session *session, const struct frame *
 {
     (void)message;
     struct transfer *transfer = transfer_find(session, frame->stream);
-    if (transfer == NULL) {
-        session_send(session, FRAME_DONE, frame->stream, NULL);
-        return SP_OK;
-    }
-    if (transfer->phase == UPLOAD_COMMITTING || transfer->phase == UPLOAD_STORING) {
-        return SP_OK; /* too late: STORED or ERROR answers */
+    bool late = transfer == NULL || transfer->phase == UPLOAD_COMMITTING ||
+                transfer->phase == UPLOAD_STORING;
+    if (late) {
+        return SP_OK; /* the transfer has had, or will have, its last answer by itself */
     }
     session_send(session, FRAME_DONE, frame->stream, NULL);
     upload_cancel(transfer, SP_OK, NULL);
