@@ -19,14 +19,14 @@ enum sp_error download_get(struct session *session, const struct frame *frame,
                            const sealpost_v1_Get *get)
 {
     struct transfer *transfer = NULL;
-    enum sp_error error = transfer_new(session, frame->stream, DOWNLOAD_ASKING, &transfer);
+    enum sp_error error = transfer_open(session, frame->stream, DOWNLOAD_ASKING, &transfer);
     if (error != SP_OK) {
         return error;
     }
     struct command *command = NULL;
     error = request_new_command(session, COMMAND_FILE, frame->stream, 0, &command);
     if (error != SP_OK) {
-        transfer_free(transfer);
+        transfer_close(transfer);
         return error;
     }
     transfer->offset = get->offset;
@@ -41,7 +41,7 @@ static void fail(struct transfer *transfer, enum sp_error error, const char *tex
 {
     struct session *session = transfer->session;
     uint16_t stream = transfer->stream;
-    transfer_free(transfer);
+    transfer_close(transfer);
     session_send_error(session, stream, error, text);
 }
 
@@ -114,7 +114,7 @@ void download_reply(struct transfer *transfer, struct reply *reply)
     transfer->phase = DOWNLOAD_SENDING;
     transfer->to_send = transfer->info.size - transfer->offset;
     if (transfer->to_send == 0) {
-        transfer_free(transfer);
+        transfer_close(transfer);
         return;
     }
     if (transfer->info.bucket == 0) {
@@ -206,7 +206,7 @@ void download_pull(struct session *session, struct writer *writer)
         struct transfer *next = transfer->next;
         bool sent = pull_one(transfer, writer);
         if (sent && transfer->to_send == 0) {
-            transfer_free(transfer);
+            transfer_close(transfer);
         } else if (sent) {
             /* The others come first next time. */
             DL_DELETE(session->transfers, transfer);

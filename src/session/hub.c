@@ -34,7 +34,7 @@ void hub_free(struct hub *hub)
     struct transfer *transfer = NULL;
     struct transfer *next_transfer = NULL;
     HASH_ITER (hh, hub->transfers, transfer, next_transfer) {
-        transfer_free(transfer);
+        transfer_close(transfer);
     }
     struct store_read *read = NULL;
     struct store_read *next_read = NULL;

@@ -226,11 +226,11 @@ void follow_retry(struct hub *hub);
 
 /* upload.c and download.c; transfer.c has what they share */
 struct transfer *transfer_find(struct session *session, uint16_t stream);
-SP_CHECK enum sp_error transfer_new(struct session *session, uint16_t stream,
-                                    enum transfer_phase phase, struct transfer **out);
-void transfer_free(struct transfer *transfer);
+SP_CHECK enum sp_error transfer_open(struct session *session, uint16_t stream,
+                                     enum transfer_phase phase, struct transfer **out);
+void transfer_close(struct transfer *transfer);
 /* The session has its last answer on this stream: the transfer belongs to nobody from now on. */
-void transfer_detach(struct transfer *transfer);
+void transfer_orphan(struct transfer *transfer);
 /* Submits, or keeps the command until there is room. Takes COMMAND over. */
 void transfer_submit(struct transfer *transfer, struct command *command);
 void transfer_retry(struct hub *hub);

@@ -22,8 +22,8 @@ struct transfer *transfer_find(struct session *session, uint16_t stream)
     return transfer;
 }
 
-enum sp_error transfer_new(struct session *session, uint16_t stream, enum transfer_phase phase,
-                           struct transfer **out)
+enum sp_error transfer_open(struct session *session, uint16_t stream, enum transfer_phase phase,
+                            struct transfer **out)
 {
     *out = NULL;
     struct hub *hub = session->hub;
@@ -54,7 +54,7 @@ enum sp_error transfer_new(struct session *session, uint16_t stream, enum transf
     return SP_OK;
 }
 
-void transfer_detach(struct transfer *transfer)
+void transfer_orphan(struct transfer *transfer)
 {
     struct session *session = transfer->session;
     if (session != NULL) {
@@ -64,10 +64,10 @@ void transfer_detach(struct transfer *transfer)
     }
 }
 
-void transfer_free(struct transfer *transfer)
+void transfer_close(struct transfer *transfer)
 {
     struct hub *hub = transfer->hub;
-    transfer_detach(transfer);
+    transfer_orphan(transfer);
     if (transfer->upload != NULL) {
         files_upload_release(transfer->upload);
     }
@@ -104,7 +104,7 @@ struct origin transfer_origin(const struct transfer *transfer)
 static void submitted(struct transfer *transfer)
 {
     if (transfer->phase == UPLOAD_WITHDRAWN) {
-        transfer_free(transfer);
+        transfer_close(transfer);
     }
 }
 
@@ -168,7 +168,7 @@ void transfer_session_gone(struct transfer *transfer)
     bool goes_on = transfer->phase == UPLOAD_COMMITTING || transfer->phase == UPLOAD_STORING ||
                    transfer->phase == UPLOAD_OFFERING;
     if (goes_on) {
-        transfer_detach(transfer);
+        transfer_orphan(transfer);
     } else {
         upload_cancel(transfer, SP_OK, NULL);
     }

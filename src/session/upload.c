@@ -56,7 +56,7 @@ enum sp_error upload_offer(struct session *session, const struct frame *frame,
 {
     struct transfer *transfer = NULL;
     struct command *command = NULL;
-    enum sp_error error = transfer_new(session, frame->stream, UPLOAD_OFFERING, &transfer);
+    enum sp_error error = transfer_open(session, frame->stream, UPLOAD_OFFERING, &transfer);
     if (error != SP_OK) {
         return error;
     }
@@ -65,7 +65,7 @@ enum sp_error upload_offer(struct session *session, const struct frame *frame,
         error = new_command(transfer, COMMAND_OFFER, 0, &command);
     }
     if (error != SP_OK) {
-        transfer_free(transfer);
+        transfer_close(transfer);
         return error;
     }
     transfer_submit(transfer, command);
@@ -76,7 +76,7 @@ enum sp_error upload_offer(struct session *session, const struct frame *frame,
  * TRANSFER, now or later. */
 static void withdraw(struct transfer *transfer)
 {
-    transfer_detach(transfer);
+    transfer_orphan(transfer);
     if (transfer->upload != NULL) {
         files_upload_release(transfer->upload);
         transfer->upload = NULL;
@@ -89,7 +89,7 @@ static void withdraw(struct transfer *transfer)
     if (new_command(transfer, COMMAND_OFFER_END, 0, &command) != SP_OK) {
         /* Without memory the domain keeps the offer in mind, and a new attempt under the same
          * client id is "busy". */
-        transfer_free(transfer);
+        transfer_close(transfer);
         return;
     }
     transfer_submit(transfer, command);
@@ -103,7 +103,7 @@ void upload_cancel(struct transfer *transfer, enum sp_error error, const char *t
     uint16_t stream = transfer->stream;
     switch (transfer->phase) {
     case UPLOAD_OFFERING:
-        transfer_detach(transfer); /* its reply withdraws it */
+        transfer_orphan(transfer); /* its reply withdraws it */
         break;
     case UPLOAD_WAITING:
     case UPLOAD_PREPARING:
@@ -113,11 +113,11 @@ void upload_cancel(struct transfer *transfer, enum sp_error error, const char *t
     case UPLOAD_COMMITTING:
     case UPLOAD_STORING:
     case UPLOAD_WITHDRAWN:
-        transfer_detach(transfer);
+        transfer_orphan(transfer);
         break;
     case DOWNLOAD_ASKING:
     case DOWNLOAD_SENDING:
-        transfer_free(transfer);
+        transfer_close(transfer);
         break;
     }
     if (error != SP_OK && session != NULL) {
@@ -142,7 +142,7 @@ static void refused(struct transfer *transfer, enum sp_error error, const char *
 {
     struct session *session = transfer->session;
     uint16_t stream = transfer->stream;
-    transfer_free(transfer);
+    transfer_close(transfer);
     if (session != NULL) {
         session_send_error(session, stream, error, text);
     }
@@ -156,7 +156,7 @@ static void offered(struct transfer *transfer, const struct reply *reply)
     }
     if (reply->offer.stored) {
         send_stored(transfer, &reply->offer.info, &reply->offer.hash, true);
-        transfer_free(transfer);
+        transfer_close(transfer);
         return;
     }
     transfer->phase = UPLOAD_WAITING;
@@ -291,7 +291,7 @@ static void stored(struct transfer *transfer, const struct reply *reply)
             session_send_error(transfer->session, transfer->stream, reply->error, reply->detail);
         }
     }
-    transfer_free(transfer);
+    transfer_close(transfer);
 }
 
 static void failed(struct transfer *transfer, const struct files_completion *completion)
