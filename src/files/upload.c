@@ -244,7 +244,8 @@ static enum sp_error check(struct upload *upload, char *detail)
     if (upload->size != upload->committed_bytes || !is_declared) {
         (void)snprintf(detail, BLOBS_DETAIL_BYTES, "%" PRIu64 " bytes arrived instead of %" PRIu64,
                        upload->size,
-                       is_declared ? upload->committed_bytes : upload->declared_bytes);
+                       upload->size != upload->committed_bytes ? upload->committed_bytes
+                                                               : upload->declared_bytes);
         return SP_ESIZE;
     }
     enum sp_error error = digest_stream_finish(upload->digest, &digest);
