@@ -28,14 +28,14 @@ static enum sp_error take_lock(const struct domain_config *config, struct core *
     int failure = core->lock_fd < 0 ? errno : 0;
     free(path);
     if (failure != 0) {
-        (void)snprintf(reason, capacity, "the lock file cannot be opened: %s", strerror(failure));
+        (void)snprintf(reason, capacity, "the lock file cannot be opened: %s", error_text(failure));
         return failure == ENOSPC || failure == EDQUOT ? SP_EFULL : SP_EIO;
     }
     if (flock(core->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         failure = errno;
         (void)snprintf(reason, capacity, "%s",
                        failure == EWOULDBLOCK ? "another server uses the database"
-                                              : strerror(failure));
+                                              : error_text(failure));
         return failure == EWOULDBLOCK ? SP_EBUSY : SP_EIO;
     }
     return SP_OK;

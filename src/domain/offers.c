@@ -22,12 +22,14 @@ static struct offer *find(const struct offers *offers, int64_t device, const str
     struct offer_key key = {device, *client_id};
     struct offer *offer = NULL;
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): the key has no padding */
     HASH_FIND(handle, offers->pending, &key, sizeof key, offer);
     return offer;
 }
 
 static void drop(struct offers *offers, struct offer *offer)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is in no list any more */
     HASH_DELETE(handle, offers->pending, offer);
     free(offer);
 }
@@ -72,8 +74,7 @@ void offers_undo(struct offers *offers, uint64_t batch)
     struct offer *offer = NULL;
     struct offer *next = NULL;
 
-    HASH_ITER(handle, offers->pending, offer, next)
-    {
+    HASH_ITER (handle, offers->pending, offer, next) {
         if (offer->batch == batch) {
             drop(offers, offer);
         }
@@ -85,8 +86,7 @@ void offers_deinit(struct offers *offers)
     struct offer *offer = NULL;
     struct offer *next = NULL;
 
-    HASH_ITER(handle, offers->pending, offer, next)
-    {
+    HASH_ITER (handle, offers->pending, offer, next) {
         drop(offers, offer);
     }
 }

@@ -41,7 +41,8 @@ static void choose_log(struct run *run, struct command *command)
     uint8_t choice = next(run);
 
     if (choice < 128) {
-        (void)strcpy(command->log.name, names[choice % COUNT_OF(names)]);
+        (void)snprintf(command->log.name, sizeof command->log.name, "%s",
+                       names[choice % COUNT_OF(names)]);
     } else {
         command->log.id = run->ids[choice % (LOGS + 1)];
     }
@@ -52,7 +53,8 @@ static void choose_file(struct run *run, struct command *command)
     static const char *const names[] = {"x", "y.txt", "..", ""};
     uint8_t choice = next(run);
 
-    (void)strcpy(command->file.name, names[choice % COUNT_OF(names)]);
+    (void)snprintf(command->file.name, sizeof command->file.name, "%s",
+                   names[choice % COUNT_OF(names)]);
     command->file.size = (choice & 64) != 0 ? UINT64_MAX : next(run);
     command->file.has_sha256 = (choice & 128) == 0;
     memset(command->file.sha256.bytes, choice & 3, DIGEST_BYTES);
@@ -109,7 +111,8 @@ static struct command *make(struct run *run)
     }
     if (kind == COMMAND_LOGIN) {
         command->login.fingerprint.bytes[0] = next(run) % 4;
-        (void)strcpy(command->login.username, next(run) % 2 == 0 ? "ann" : "Eve");
+        (void)snprintf(command->login.username, sizeof command->login.username, "%s",
+                       next(run) % 2 == 0 ? "ann" : "Eve");
     } else {
         choose_log(run, command);
         choose_what(run, command);
@@ -176,7 +179,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run *run = calloc(1, sizeof *run);
     uint64_t events = 0;
 
-    WORLD_REQUIRE(run != NULL);
+    if (run == NULL) {
+        return 0;
+    }
     reader_init(&run->input, data, size);
     world_open(&run->world, NULL);
     for (size_t i = 0; i < COUNT_OF(members); i++) {

@@ -44,15 +44,15 @@ static bool fails(_Atomic long *counter)
 }
 
 /* SQLite syncs directories, too, and does not look at the result: our own fsync() counts there. */
-__attribute__((visibility("default"))) int fdatasync(int fd)
+__attribute__((visibility("default"))) int fdatasync(int fildes)
 {
     struct stat status;
 
-    if (fstat(fd, &status) == 0 && !S_ISDIR(status.st_mode) && fails(&failing_sync)) {
+    if (fstat(fildes, &status) == 0 && !S_ISDIR(status.st_mode) && fails(&failing_sync)) {
         errno = EIO;
         return -1;
     }
-    return (int)syscall(SYS_fdatasync, fd);
+    return (int)syscall(SYS_fdatasync, fildes);
 }
 
 __attribute__((visibility("default"))) int fsync(int fd)

@@ -33,7 +33,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct command *login(const char *username, uint8_t fingerprint)
+static struct command *login_as(const char *username, uint8_t fingerprint)
 {
     struct command *command = world_command(&world, COMMAND_LOGIN, NULL, NULL, NULL);
 
@@ -57,10 +57,10 @@ static void execute(const char *sql)
 static void test_logins(void **state)
 {
     (void)state;
-    struct reply *first = world_run(&world, login("ann", 1));
-    struct reply *again = world_run(&world, login("ann", 1));
-    struct reply *other = world_run(&world, login("ann", 2));
-    struct reply *bob = world_run(&world, login("bob", 3));
+    struct reply *first = world_run(&world, login_as("ann", 1));
+    struct reply *again = world_run(&world, login_as("ann", 1));
+    struct reply *other = world_run(&world, login_as("ann", 2));
+    struct reply *bob = world_run(&world, login_as("bob", 3));
     assert_true(first->login.new_device && !again->login.new_device && other->login.new_device);
     assert_memory_equal(&first->login.actor, &again->login.actor, sizeof(struct actor));
     assert_int_equal(first->login.actor.member, other->login.actor.member);
@@ -70,11 +70,11 @@ static void test_logins(void **state)
     assert_false(id_is_zero(&first->login.incarnation));
     assert_memory_equal(&first->login.incarnation, &bob->login.incarnation, ID_BYTES);
     /* A known certificate with another name is not what it was. */
-    assert_int_equal(world_do(&world, login("bob", 1)), SP_EIDENTITY);
-    assert_int_equal(world_do(&world, login("Bob", 4)), SP_EIDENTITY);
-    assert_int_equal(world_do(&world, login("", 4)), SP_EIDENTITY);
+    assert_int_equal(world_do(&world, login_as("bob", 1)), SP_EIDENTITY);
+    assert_int_equal(world_do(&world, login_as("Bob", 4)), SP_EIDENTITY);
+    assert_int_equal(world_do(&world, login_as("", 4)), SP_EIDENTITY);
     world_reopen(&world);
-    struct reply *later = world_run(&world, login("ann", 1));
+    struct reply *later = world_run(&world, login_as("ann", 1));
     assert_memory_equal(&first->login, &later->login, sizeof(struct actor) + sizeof(struct id));
     reply_free(first);
     reply_free(again);
@@ -86,28 +86,28 @@ static void test_logins(void **state)
 static void test_not_admitted(void **state)
 {
     (void)state;
-    assert_int_equal(world_do(&world, login("ann", 1)), SP_OK);
+    assert_int_equal(world_do(&world, login_as("ann", 1)), SP_OK);
     world.config.admit_ca = false;
     world_reopen(&world);
-    assert_int_equal(world_do(&world, login("ann", 1)), SP_OK);
-    assert_int_equal(world_do(&world, login("ann", 2)), SP_ENOTADMITTED);
-    assert_int_equal(world_do(&world, login("bob", 3)), SP_ENOTADMITTED);
+    assert_int_equal(world_do(&world, login_as("ann", 1)), SP_OK);
+    assert_int_equal(world_do(&world, login_as("ann", 2)), SP_ENOTADMITTED);
+    assert_int_equal(world_do(&world, login_as("bob", 3)), SP_ENOTADMITTED);
 }
 
 static void test_shut_out(void **state)
 {
     (void)state;
-    assert_int_equal(world_do(&world, login("ann", 1)), SP_OK);
-    assert_int_equal(world_do(&world, login("bob", 2)), SP_OK);
-    assert_int_equal(world_do(&world, login("bob", 3)), SP_OK);
+    assert_int_equal(world_do(&world, login_as("ann", 1)), SP_OK);
+    assert_int_equal(world_do(&world, login_as("bob", 2)), SP_OK);
+    assert_int_equal(world_do(&world, login_as("bob", 3)), SP_OK);
     world_close(&world);
     execute("UPDATE members SET disabled = 1 WHERE username = 'ann';"
             "UPDATE devices SET revoked = 1 WHERE no = 2");
     world_reopen(&world);
-    assert_int_equal(world_do(&world, login("ann", 1)), SP_EDISABLED);
-    assert_int_equal(world_do(&world, login("ann", 4)), SP_EDISABLED); /* nor a new device */
-    assert_int_equal(world_do(&world, login("bob", 2)), SP_EDISABLED);
-    assert_int_equal(world_do(&world, login("bob", 3)), SP_OK);
+    assert_int_equal(world_do(&world, login_as("ann", 1)), SP_EDISABLED);
+    assert_int_equal(world_do(&world, login_as("ann", 4)), SP_EDISABLED); /* nor a new device */
+    assert_int_equal(world_do(&world, login_as("bob", 2)), SP_EDISABLED);
+    assert_int_equal(world_do(&world, login_as("bob", 3)), SP_OK);
 }
 
 static void check_refused(enum sp_error expected, const char *sentence)

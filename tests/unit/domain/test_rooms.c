@@ -197,7 +197,7 @@ static void test_exactly_once(void **state)
         }
         salted->salt[0] ^= 1;
         assert_int_equal(world_do(&world, salted), SP_ECONFLICT);
-        (void)strcpy(elsewhere->log.name, steps[i].log[0] == 'a' ? "b" : "a");
+        elsewhere->log.name[0] = steps[i].log[0] == 'a' ? 'b' : 'a';
         assert_int_equal(world_do(&world, elsewhere), SP_ECONFLICT);
         /* Of another device it is another request. */
         stranger->actor = world_login(&world, "ann", 2);

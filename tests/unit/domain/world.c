@@ -159,6 +159,7 @@ static void say(struct world *world, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not */
     int length = vsnprintf(world->transcript + world->used, left, format, arguments);
     va_end(arguments);
     WORLD_REQUIRE(length >= 0 && (size_t)length < left);
