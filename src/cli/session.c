@@ -9,7 +9,7 @@
 #define DAY_MS (INT64_C(24) * 3600 * 1000)
 #define SOON_MS (14 * DAY_MS)
 #define FIRST_BACKOFF_MS 200
-#define LAST_BACKOFF_MS 5000
+#define LAST_BACKOFF_MS 2000
 
 void session_init(struct session *session, struct output *output, const struct settings *settings,
                   int timeout_ms, const volatile int *stop)

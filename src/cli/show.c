@@ -152,7 +152,7 @@ static void put_human_text(struct output *output, const char *text, size_t size)
         const char *newline = memchr(text, '\n', size);
         size_t line = newline == NULL ? size : (size_t)(newline - text);
 
-        put_escaped(output, text, line, false);
+        put_escaped(output, text, line, true); /* tabs stay */
         if (newline != NULL) {
             (void)fputs("\n      | ", output->data);
             line++;

@@ -1,12 +1,12 @@
 """Every command of sealpost against the real server: what it prints, how it ends, that its JSON is JSON."""
 
+import concurrent.futures
 import hashlib
 import json
 import os
 import random
 import signal
 import subprocess
-import threading
 import unittest
 
 import harness
@@ -211,32 +211,33 @@ class Talk(harness.TestCase):
             self.assertEqual(follower.wait(10), 130)
 
     def test_said_exactly_once(self):
-        """The server is killed again and again: what was acknowledged is there, what was refused is not."""
+        """The server is killed again and again: acknowledged is there once, refused is not, unknown is not twice."""
         alice = self.member("alice")
         alice.ok("room", "create", "once")
-        said, refused, over = [], [], threading.Event()
+        outcomes = {"said": [], "refused": [], "unknown": []}
 
         def talk(name):
             for i in range(25):
                 result = alice.run("say", "once", f"{name} {i}", "--timeout", "20")
                 self.assertIn(result.code, (0, 69), result)
-                self.assertNotIn("may have been done", result.err)
-                (said if result.code == 0 else refused).append(f"{name} {i}")
+                outcome = "said" if result.code == 0 else "unknown" if "may have been done" in result.err else "refused"
+                outcomes[outcome].append(f"{name} {i}")
 
-        talkers = [threading.Thread(target=talk, args=(name,)) for name in ("a", "b", "c")]
-        for talker in talkers:
-            talker.start()
-        kills = 0
-        while any(talker.is_alive() for talker in talkers):
-            over.wait(random.uniform(0.02, 0.3))
-            self.server.kill()
-            self.server.start()
-            kills += 1
-        for talker in talkers:
-            talker.join()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            talkers = [pool.submit(talk, name) for name in "abcde"]
+            kills = 0
+            while not all(talker.done() for talker in talkers):
+                harness.time.sleep(random.uniform(0.05, 0.3))
+                self.server.kill()
+                self.server.start()
+                kills += 1
+            for talker in talkers:
+                talker.result()
         there = [event["text"] for event in alice.json("log", "once", "-n", "1000") if event["kind"] == "message"]
-        self.assertEqual(sorted(there), sorted(said))
-        self.assertEqual(len(said) + len(refused), 75)
+        self.assertEqual(len(there), len(set(there)))
+        self.assertLessEqual(set(outcomes["said"]), set(there))
+        self.assertLessEqual(set(there), set(outcomes["said"] + outcomes["unknown"]))
+        self.assertGreater(len(outcomes["said"]), 0)
         self.assertGreater(kills, 2)
 
     def test_closed_pipe_is_quiet(self):

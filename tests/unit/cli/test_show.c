@@ -76,14 +76,14 @@ static struct sp_event file_event(void)
 
 static void shows_messages_to_people(void **state)
 {
-    struct sp_event event = message("hello\x1b[2J\n11:00 bob: forged");
+    struct sp_event event = message("hello\x1b[2J\tyou\n11:00 bob: forged");
 
     (void)state;
     output.mode = OUTPUT_HUMAN;
     show_event(&output, &event, false);
     show_event(&output, &event, true);
-    expect("16:30 alice: hello\\x1B[2J\n      | 11:00 bob: forged\n"
-           "16:30 #den alice: hello\\x1B[2J\n      | 11:00 bob: forged\n");
+    expect("16:30 alice: hello\\x1B[2J\tyou\n      | 11:00 bob: forged\n"
+           "16:30 #den alice: hello\\x1B[2J\tyou\n      | 11:00 bob: forged\n");
 }
 
 static void shows_other_events_to_people(void **state)
