@@ -15,7 +15,17 @@ const char *sp_version(void)
 
 void sp_once_new(struct sp_once *once)
 {
+    struct writer writer;
+
+    /*
+     * 48 bits of time and 80 random ones, as in a UUID of version 7 (RFC 9562, 5.7): ids that
+     * follow each other keep the server's index of them local. They are unique for one device only,
+     * so that is plenty.
+     */
     random_bytes(once->client_id, sizeof once->client_id);
+    writer_init(&writer, once->client_id, sizeof once->client_id);
+    writer_u64(&writer, (uint64_t)clock_wall_ms(clock_system()) << 16 |
+                            (unsigned)once->client_id[6] << 8 | once->client_id[7]);
     random_bytes(once->salt, sizeof once->salt);
 }
 

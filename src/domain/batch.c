@@ -103,7 +103,7 @@ static enum sp_error execute(struct core *core, struct command *command)
             log_line(core->log, LOG_ERROR, "event=command-failed kind=%d error=%s", command->kind,
                      sp_error_name(error));
         }
-        reply_fail(reply, error);
+        reply_fail(reply, command, error);
     }
     if (command->kind != COMMAND_OFFER_END) {
         core_publish(core, command->answer);

@@ -1,4 +1,9 @@
-/* Lists, page by page: logs, members, files; and one file by the start of its id. */
+/*
+ * Lists, page by page: logs, members, files; and one file by the start of its id.
+ *
+ * Logs and files are counted among those that the asker may see, and that count is the row's key: a
+ * number of the store's would tell how many others there are.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,7 +54,6 @@ static void read_log_row(struct statement *query, struct row *row, enum relation
 {
     row->kind = ROW_LOG;
     row->log.info.number = statement_get_i64(query);
-    row->key = (uint64_t)row->log.info.number;
     statement_get_bytes(query, row->log.info.id.bytes, ID_BYTES);
     row->log.info.kind = (enum log_kind)statement_get_i64(query);
     statement_get_text(query, row->log.info.name, sizeof row->log.info.name);
@@ -67,6 +71,7 @@ enum sp_error read_list_logs(struct store *store, const struct command *command,
     struct row *row = NULL;
     struct log_row log;
     enum relation role = RELATION_NONE;
+    uint64_t seen = 0;
     size_t maximum = 0;
     enum sp_error error = begin_list(command, reply, &maximum);
 
@@ -74,11 +79,12 @@ enum sp_error read_list_logs(struct store *store, const struct command *command,
         return error;
     }
     statement_bind_i64(query, command->actor.member);
-    statement_bind_u64(query, command->list.after);
     while (!reply->list.more && statement_next(query)) {
         memset(&candidate, 0, sizeof candidate);
         read_log_row(query, &candidate, &role);
-        if ((access_rights(candidate.log.info.kind, role) & RIGHT_SEE) == 0) {
+        bool visible = (access_rights(candidate.log.info.kind, role) & RIGHT_SEE) != 0;
+        candidate.key = visible ? ++seen : 0;
+        if (candidate.key <= command->list.after) {
             continue;
         }
         row = next_row(reply, maximum);
@@ -175,14 +181,14 @@ enum sp_error read_list_files(struct store *store, const struct command *command
     }
     struct statement *query = store->queries[which];
     statement_bind_i64(query, number);
-    statement_bind_u64(query, command->list.after);
     statement_bind_u64(query, maximum + 1);
+    statement_bind_u64(query, command->list.after);
     while (!reply->list.more && statement_next(query)) {
         row = next_row(reply, maximum);
         if (row != NULL) {
             row->kind = ROW_FILE;
             store_read_file(query, &key, &log, &row->file);
-            row->key = (uint64_t)key;
+            row->key = command->list.after + reply->list.count;
         }
     }
     return statement_finish(query);

@@ -42,7 +42,7 @@ static void answer(struct lookup_thread *thread, struct command *command)
     publication->reply->origin = command->origin;
     enum sp_error error = execute(thread, command, publication->reply);
     if (error != SP_OK) {
-        reply_fail(publication->reply, error);
+        reply_fail(publication->reply, command, error);
         if (error == SP_EINTEGRITY || error == SP_EIO || error == SP_EINTERNAL) {
             log_line(config->log, LOG_ERROR, "event=read-failed kind=%d error=%s", command->kind,
                      sp_error_name(error));

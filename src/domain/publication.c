@@ -1,5 +1,6 @@
 #include "domain/publication.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,13 +75,36 @@ void reply_clear(struct reply *reply)
     reply->origin = origin;
 }
 
-void reply_fail(struct reply *reply, enum sp_error error)
+/* What ERROR means for the log or the file that COMMAND names. */
+static void explain(const struct command *command, enum sp_error error, char *out, size_t capacity)
+{
+    const char *name = command->log.name;
+    bool about_log = name[0] != '\0' && command->kind != COMMAND_FILE;
+
+    if (error == SP_ENOTFOUND && command->kind == COMMAND_FILE) {
+        (void)snprintf(out, capacity, "there is no file %s that you may read",
+                       command->file_prefix.digits);
+    } else if (error == SP_ENOTFOUND && about_log) {
+        (void)snprintf(out, capacity, "there is no room and no box named %s", name);
+    } else if (error == SP_ENOTJOINED && about_log) {
+        (void)snprintf(out, capacity, "you are not in %s", name);
+    } else if (error == SP_EEXISTS && about_log) {
+        (void)snprintf(out, capacity, "there is a room or a box named %s already", name);
+    } else if (error == SP_ENAME && command->kind == COMMAND_OFFER) {
+        (void)snprintf(out, capacity, "the file's name is not allowed");
+    }
+}
+
+void reply_fail(struct reply *reply, const struct command *command, enum sp_error error)
 {
     char detail[sizeof reply->detail];
 
     memcpy(detail, reply->detail, sizeof detail);
     reply_clear(reply);
     memcpy(reply->detail, detail, sizeof detail);
+    if (detail[0] == '\0') {
+        explain(command, error, reply->detail, sizeof reply->detail);
+    }
     reply->error = error;
 }
 

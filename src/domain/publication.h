@@ -155,7 +155,8 @@ SP_CHECK enum sp_error reply_new(enum reply_kind kind, const struct origin *orig
                                  struct reply **out);
 void reply_free(struct reply *reply);  /* with all that it owns; NULL is allowed */
 void reply_clear(struct reply *reply); /* an empty REPLY_ERROR again; only the origin stays */
-void reply_fail(struct reply *reply, enum sp_error error); /* REPLY_ERROR; origin, detail stay */
-void publication_free(struct publication *publication);    /* likewise */
+void reply_fail(struct reply *reply, const struct command *command, enum sp_error error); /* REPLY_ERROR;
+origin, detail stay; else the detail says what of COMMAND it is about */
+void publication_free(struct publication *publication); /* likewise */
 
 #endif

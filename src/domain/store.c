@@ -57,8 +57,8 @@ static const char *const queries[QUERY_COUNT] = {
     [QUERY_ADD_FILE] = "INSERT INTO files(id, log, box, sequence, name, size, sha256, member,"
                        " time_ms, bucket, content) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [QUERY_FILE] = FILE_COLUMNS "WHERE f.id = ?",
-    [QUERY_FILES_OF_LOG] = FILE_COLUMNS "WHERE f.log = ? AND f.no > ? ORDER BY f.no LIMIT ?",
-    [QUERY_FILES_OF_BOX] = FILE_COLUMNS "WHERE f.box = ? AND f.no > ? ORDER BY f.no LIMIT ?",
+    [QUERY_FILES_OF_LOG] = FILE_COLUMNS "WHERE f.log = ? ORDER BY f.no LIMIT ? OFFSET ?",
+    [QUERY_FILES_OF_BOX] = FILE_COLUMNS "WHERE f.box = ? ORDER BY f.no LIMIT ? OFFSET ?",
     [QUERY_FILES_FROM_TO] = FILE_COLUMNS "WHERE f.id BETWEEN ? AND ? ORDER BY f.id",
     [QUERY_CONTENT] = "SELECT content FROM files WHERE id = ?",
 
@@ -66,7 +66,7 @@ static const char *const queries[QUERY_COUNT] = {
         "SELECT l.no, l.id, l.kind, l.name, l.topic,"
         " (SELECT count(*) FROM roster r WHERE r.log = l.no),"
         " coalesce((SELECT role FROM roster r WHERE r.log = l.no AND r.member = ?), 0)"
-        " FROM logs l INDEXED BY logs_named WHERE l.name IS NOT NULL AND l.no > ? ORDER BY l.no",
+        " FROM logs l INDEXED BY logs_named WHERE l.name IS NOT NULL ORDER BY l.no",
     [QUERY_LIST_TEAM] =
         "SELECT no, username, 0 FROM members WHERE no > ? AND disabled = 0 ORDER BY no LIMIT ?",
     [QUERY_LIST_ROSTER] =

@@ -22,6 +22,38 @@ static enum sp_error check_file(const struct core *core, const struct command *c
     return name_check_file(file->name, strlen(file->name));
 }
 
+/* The event of a file, as COMMAND asks for it. */
+static enum sp_error make_draft(const struct command *command, const struct id *id, uint64_t size,
+                                const struct digest *sha256, struct draft *draft)
+{
+    const struct body body = {
+        .name = slice_of_string(command->file.name),
+        .has_file = true,
+        .file = *id,
+        .has_size = true,
+        .size = size,
+        .has_sha256 = true,
+        .sha256 = *sha256,
+    };
+
+    return draft_from_command(draft, EVENT_FILE, command, &body);
+}
+
+/* Whether COMMAND, with the bytes of FILE, would make the event of REQUEST: name and salt are the
+ * same. */
+static enum sp_error check_commitment(const struct command *command,
+                                      const struct request_row *request,
+                                      const struct file_info *file)
+{
+    struct draft draft;
+    enum sp_error error = make_draft(command, &file->id, file->size, &file->sha256, &draft);
+
+    if (error == SP_OK && !digest_equal(&draft.commitment, &request->header.commitment)) {
+        error = SP_ECONFLICT;
+    }
+    return error;
+}
+
 /* The file that this client id has stored before, and its event's hash. SP_ENOTFOUND; SP_ECONFLICT
  * if it was another. */
 static enum sp_error find_stored(struct core *core, const struct command *command,
@@ -32,9 +64,9 @@ static enum sp_error find_stored(struct core *core, const struct command *comman
     struct id id;
     enum sp_error error = core_find_request(core, command, EVENT_FILE, &request, log);
 
-    *hash = request.hash;
-
+    memset(hash, 0, sizeof *hash);
     if (error == SP_OK) {
+        *hash = request.hash;
         error = event_file_id(&command->actor.device_id, &command->client_id, &id);
     }
     if (error != SP_OK) {
@@ -44,10 +76,9 @@ static enum sp_error find_stored(struct core *core, const struct command *comman
     if (error != SP_OK) {
         return error == SP_ENOTFOUND ? SP_EINTEGRITY : error;
     }
-    bool same = strcmp(out->name, file->name) == 0 &&
-                (file->size == UINT64_MAX || file->size == out->size) &&
+    bool same = (file->size == UINT64_MAX || file->size == out->size) &&
                 (!file->has_sha256 || digest_equal(&file->sha256, &out->sha256));
-    return same ? SP_OK : SP_ECONFLICT;
+    return same ? check_commitment(command, &request, out) : SP_ECONFLICT;
 }
 
 enum sp_error handle_offer(struct core *core, const struct command *command, struct reply *reply)
@@ -173,15 +204,6 @@ static enum sp_error store_new(struct core *core, const struct command *command,
 enum sp_error handle_store(struct core *core, const struct command *command, struct reply *reply)
 {
     const struct command_file *file = &command->file;
-    const struct body body = {
-        .name = slice_of_string(file->name),
-        .has_file = true,
-        .file = file->file,
-        .has_size = true,
-        .size = file->size,
-        .has_sha256 = true,
-        .sha256 = file->sha256,
-    };
     struct draft draft;
     bool repeated = false;
 
@@ -192,7 +214,7 @@ enum sp_error handle_store(struct core *core, const struct command *command, str
         error = check_stored(command);
     }
     if (error == SP_OK) {
-        error = draft_from_command(&draft, EVENT_FILE, command, &body);
+        error = make_draft(command, &file->file, file->size, &file->sha256, &draft);
     }
     if (error == SP_OK) {
         error = core_find_repeated(core, command, &draft, reply, &repeated);

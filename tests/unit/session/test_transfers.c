@@ -159,6 +159,15 @@ static void every_size_comes_back_the_same(void **state)
         peer_send(&alice, FRAME_OFFER, STREAM, &offer, NULL, 0);
         peer_expect(&alice, FRAME_STORED, &frame, &message);
         assert_true(message.stored.repeated);
+        /* With another salt, or another name, it is something else. */
+        sealpost_v1_Offer other = offer;
+        other.once.salt[0] ^= 1;
+        peer_send(&alice, FRAME_OFFER, STREAM, &other, NULL, 0);
+        expect_error(&alice, SP_ECONFLICT);
+        other = offer;
+        other.name[0] = 'D';
+        peer_send(&alice, FRAME_OFFER, STREAM, &other, NULL, 0);
+        expect_error(&alice, SP_ECONFLICT);
         free(bytes);
     }
     assert_int_equal(count_files(&alice, "general"), COUNT_OF(sizes));
@@ -384,6 +393,20 @@ static void a_box_hides_others_submissions(void **state)
     memcpy(get.file, id, sizeof id);
     peer_send(&bob, FRAME_GET, STREAM, &get, NULL, 0);
     expect_error(&bob, SP_ENOTFOUND);
+    /* Not even the keys of a list tell that there is a log between what one may see. */
+    peer_create_room(&owner, "later");
+    sealpost_v1_List list = {.what = sealpost_v1_List_What_LOGS};
+    peer_send(&bob, FRAME_LIST, 78, &list, NULL, 0);
+    peer_expect(&bob, FRAME_ROW_LOG, &frame, &message);
+    assert_int_equal(message.row_log.key, 1);
+    peer_expect(&bob, FRAME_ROW_LOG, &frame, &message);
+    assert_int_equal(message.row_log.key, 2);
+    assert_string_equal(message.row_log.log.name, "later");
+    /* From a key on. */
+    list.after = 1;
+    peer_send(&bob, FRAME_LIST, 78, &list, NULL, 0);
+    peer_expect(&bob, FRAME_ROW_LOG, &frame, &message);
+    assert_string_equal(message.row_log.log.name, "later");
     free(bytes);
     peer_close(&owner);
     peer_close(&alice);
