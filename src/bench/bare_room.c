@@ -13,7 +13,7 @@
 void bare_session_init(struct bare_session *session, struct bare_rooms *rooms)
 {
     *session = (struct bare_session){.rooms = rooms};
-    buffer_init(&session->in, 2 * LIMIT_FRAME_BYTES);
+    buffer_init(&session->in, 2UL * LIMIT_FRAME_BYTES);
     buffer_init(&session->answers, LOG_MAXIMUM_BYTES);
 }
 
@@ -32,11 +32,12 @@ void bare_session_deinit(struct bare_session *session)
 static struct bare_room *room_get(struct bare_rooms *rooms, uint32_t number)
 {
     if (number >= rooms->count) {
-        struct bare_room **grown = reallocarray(rooms->rooms, number + 1, sizeof *grown);
+        struct bare_room **grown =
+            reallocarray(rooms->rooms, number + 1, sizeof(struct bare_room *));
         if (grown == NULL) {
             return NULL;
         }
-        memset(grown + rooms->count, 0, (number + 1 - rooms->count) * sizeof *grown);
+        memset(grown + rooms->count, 0, (number + 1 - rooms->count) * sizeof(struct bare_room *));
         rooms->rooms = grown;
         rooms->count = number + 1;
     }

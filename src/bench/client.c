@@ -54,7 +54,7 @@ enum sp_error client_connect(struct loop *loop, struct client *client, struct au
         .state = CLIENT_HANDSHAKE,
         .watched = EPOLLIN | EPOLLOUT,
     };
-    buffer_init(&client->in, 2 * LIMIT_FRAME_BYTES);
+    buffer_init(&client->in, 2UL * LIMIT_FRAME_BYTES);
     buffer_init(&client->out, OUT_MAXIMUM_BYTES);
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct epoll_event event = {.events = client->watched, .data.ptr = client};

@@ -13,7 +13,7 @@
 #include "bench/process.h"
 #include "crypto/digest.h"
 
-#define CHUNK_BYTES (128 * 1024)
+#define CHUNK_BYTES (128UL * 1024)
 #define CHECKPOINT_ROWS 4096
 
 static enum sp_error complain(const char *path, const char *why)

@@ -43,6 +43,7 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 
 static void remove_tree(const char *path)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
     (void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
@@ -100,14 +101,14 @@ static enum sp_error write_config(const struct lab *lab)
     (void)snprintf(path, sizeof path, "%s/server.conf", lab->directory);
     FILE *file = fopen(path, "we");
     if (file == NULL) {
-        return complain(path, strerror(errno));
+        return complain(path, strerrordesc_np(errno));
     }
     (void)fprintf(file,
                   "listen = 127.0.0.1:0\nteam = " TEAM "\nca = %s/ca.pem\n"
                   "cert = %s/server/cert.pem\nkey = %s/server/key.pem\ncrl = %s/crl.pem\n"
                   "state = state\nlog_level = %s\nmessage_rate = 0\n",
                   lab->ca, lab->ca, lab->ca, lab->ca, lab->options->log_level);
-    return fclose(file) == 0 ? SP_OK : complain(path, strerror(errno));
+    return fclose(file) == 0 ? SP_OK : complain(path, strerrordesc_np(errno));
 }
 
 static enum sp_error make_directory(struct lab *lab)
@@ -116,7 +117,7 @@ static enum sp_error make_directory(struct lab *lab)
     char resolved[PATH_MAX];
     (void)snprintf(template, sizeof template, "%s/sealpost-bench.XXXXXX", lab->options->state);
     if (mkdtemp(template) == NULL || realpath(template, resolved) == NULL) {
-        return complain(template, strerror(errno));
+        return complain(template, strerrordesc_np(errno));
     }
     (void)snprintf(lab->directory, sizeof lab->directory, "%.512s", resolved);
     if (lab->options->ca == NULL) {
@@ -125,7 +126,7 @@ static enum sp_error make_directory(struct lab *lab)
     }
     if ((mkdir(lab->options->ca, 0700) != 0 && errno != EEXIST) ||
         realpath(lab->options->ca, resolved) == NULL) {
-        return complain(lab->options->ca, strerror(errno));
+        return complain(lab->options->ca, strerrordesc_np(errno));
     }
     (void)snprintf(lab->ca, sizeof lab->ca, "%.512s", resolved);
     return SP_OK;
@@ -217,12 +218,13 @@ static enum sp_error start(struct lab *lab, const char *const *argv)
     (void)snprintf(log, sizeof log, "%s/server.log", lab->directory);
     enum sp_error error = process_start(argv, log, lab_server_cpu(lab), &lab->server);
     lab->port = 0;
-    for (int ms = 0; error == SP_OK && lab->port == 0 && ms < START_TIMEOUT_MS;
+    for (int ms = 0; lab->server > 0 && lab->port == 0 && ms < START_TIMEOUT_MS;
          ms += START_STEP_MS) {
         (void)usleep(START_STEP_MS * 1000);
         lab->port = find_port(log);
+        lab->server = process_has_ended(lab->server) ? 0 : lab->server;
     }
-    if (error == SP_OK && lab->port == 0) {
+    if (error == SP_OK && (lab->port == 0 || lab->server == 0)) {
         show(log);
         lab_stop(lab);
         return complain(argv[0], "it does not start; is --sealpostd right?");

@@ -54,17 +54,20 @@ void process_become_child(int cpu)
 /* In the child. The strings are only read: execvp() does not say so for reasons of its age. */
 static void become(const char *const *argv, int error_fd)
 {
-    char *arguments[16];
-    size_t count = 0;
+    char *arguments[16] = {strdup(argv[0])};
+    size_t count = 1;
     while (argv[count] != NULL && count + 1 < COUNT_OF(arguments)) {
         arguments[count] = strdup(argv[count]);
         count++;
     }
     arguments[count] = NULL;
+    if (arguments[0] == NULL) {
+        _exit(127);
+    }
     (void)dup2(error_fd, STDOUT_FILENO);
     (void)dup2(error_fd, STDERR_FILENO);
     (void)execvp(arguments[0], arguments);
-    (void)dprintf(STDERR_FILENO, "%s: %s\n", arguments[0], strerror(errno));
+    (void)dprintf(STDERR_FILENO, "%s: %s\n", arguments[0], strerrordesc_np(errno));
     _exit(127);
 }
 
@@ -73,7 +76,7 @@ enum sp_error process_start(const char *const *argv, const char *log, int cpu, p
     int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     *out = 0;
     if (fd < 0) {
-        (void)fprintf(stderr, "sealpost-bench: error: %s: %s\n", log, strerror(errno));
+        (void)fprintf(stderr, "sealpost-bench: error: %s: %s\n", log, strerrordesc_np(errno));
         return SP_EINTERNAL;
     }
     pid_t pid = fork();
@@ -107,6 +110,11 @@ enum sp_error process_run(const char *const *argv)
     }
     (void)fclose(said);
     return good ? SP_OK : SP_EINTERNAL;
+}
+
+bool process_has_ended(pid_t pid)
+{
+    return waitpid(pid, NULL, WNOHANG) == pid;
 }
 
 enum sp_error process_stop(pid_t pid)

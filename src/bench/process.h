@@ -24,6 +24,8 @@ void process_raise_descriptor_limit(void);
 SP_CHECK enum sp_error process_run(const char *const *argv);
 /* Starts ARGV, its standard error in the file LOG; it ends with this process. SP_EINTERNAL. */
 SP_CHECK enum sp_error process_start(const char *const *argv, const char *log, int cpu, pid_t *out);
+/* Whether it has ended by itself; it is then gone, and process_stop() must not be called. */
+bool process_has_ended(pid_t pid);
 /* Asks it to stop and waits, 30 s at most, then kills it. SP_EINTERNAL unless it ended with 0. */
 SP_CHECK enum sp_error process_stop(pid_t pid);
 
