@@ -35,8 +35,21 @@ static void release_address(struct connection *connection, bool failed)
     struct server *server = connection->server;
     if (connection->address != NULL) {
         server->unauthenticated--;
+        DL_DELETE2(server->newcomers, connection, prev_newcomer, next_newcomer);
         address_release(server->addresses, connection->address, failed, server->now_ms);
         connection->address = NULL;
+    }
+}
+
+void connection_cut_oldest_handshake(struct server *server)
+{
+    struct connection *connection = server->newcomers;
+    while (connection != NULL && connection->state != CONNECTION_HANDSHAKE) {
+        connection = connection->next_newcomer; /* the domain has it, and will not keep it long */
+    }
+    if (connection != NULL) {
+        set_state(connection, CONNECTION_DEAD);
+        release_address(connection, true);
     }
 }
 
@@ -89,6 +102,7 @@ enum sp_error connection_new(struct server *server, int fd, struct address *addr
     }
     connection->address = address;
     server->unauthenticated++;
+    DL_APPEND2(server->newcomers, connection, prev_newcomer, next_newcomer);
     DL_APPEND(server->connections, connection);
     return SP_OK;
 }

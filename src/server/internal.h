@@ -46,6 +46,7 @@ struct connection {
     uint64_t taken_bytes; /* by the peer's TCP, when that last moved */
     int64_t moved_ms;     /* when that was */
     struct connection *prev, *next;
+    struct connection *prev_newcomer, *next_newcomer; /* while ADDRESS is not NULL */
 };
 
 struct listener {
@@ -83,8 +84,10 @@ struct server {
     int64_t accept_again_ms; /* monotonic; 0: no pause */
     struct connection *connections;
     struct address_table *addresses;
-    size_t unauthenticated;
+    struct connection *newcomers; /* who is not logged in yet, oldest first */
+    size_t unauthenticated;       /* how many these are */
     uint64_t turned_away; /* connections of addresses that have too many, since the last sweep */
+    uint64_t crowded_out; /* handshakes that made room for younger ones, since then */
     int64_t now_ms;       /* monotonic, of this turn */
     int64_t swept_ms;
     bool stopping;
@@ -108,6 +111,8 @@ void connection_end(struct connection *connection, enum sp_error error);
 /* Judges the certificate by the server's present authority. */
 void connection_judge(struct connection *connection, int64_t wall_ms);
 void connection_free(struct connection *connection);
+/* Makes room for the next; whoever means it needs a moment only. */
+void connection_cut_oldest_handshake(struct server *server);
 
 /* listener.c */
 SP_CHECK enum sp_error listener_open_all(struct server *server, char *message, size_t capacity);

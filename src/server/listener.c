@@ -65,6 +65,10 @@ static bool accept_one(struct listener *listener)
         pause_accepting(server, error, sp_error_text(error));
         return false;
     }
+    if (server->unauthenticated > LIMIT_UNAUTHENTICATED) {
+        connection_cut_oldest_handshake(server); /* a crowd does not keep others out */
+        server->crowded_out++;
+    }
     return true;
 }
 
@@ -73,7 +77,7 @@ static void listener_ready(struct source *source, short revents)
     (void)revents;
     struct listener *listener = CONTAINER_OF(source, struct listener, source);
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        if (listener->server->unauthenticated >= LIMIT_UNAUTHENTICATED || !accept_one(listener)) {
+        if (!accept_one(listener)) {
             break;
         }
     }
@@ -85,8 +89,7 @@ void listener_update(struct server *server)
     if (server->accept_again_ms != 0 && server->now_ms >= server->accept_again_ms) {
         server->accept_again_ms = 0;
     }
-    bool accepting = !server->stopping && server->accept_again_ms == 0 &&
-                     server->unauthenticated < LIMIT_UNAUTHENTICATED;
+    bool accepting = !server->stopping && server->accept_again_ms == 0;
     if (accepting == server->accepting) {
         return;
     }

@@ -256,6 +256,25 @@ void server_free(struct server *server)
     free(server);
 }
 
+/* Of these there may be thousands a second: a line for all of them. */
+static void log_crowds(struct server *server)
+{
+    if (server->turned_away > 0) {
+        log_line(server->log, LOG_WARNING,
+                 "event=turned_away connections=%llu reason=\"too many logins or failures from one "
+                 "address\"",
+                 (unsigned long long)server->turned_away);
+        server->turned_away = 0;
+    }
+    if (server->crowded_out > 0) {
+        log_line(server->log, LOG_WARNING,
+                 "event=crowded_out connections=%llu reason=\"too many handshakes at a time; the "
+                 "oldest were cut\"",
+                 (unsigned long long)server->crowded_out);
+        server->crowded_out = 0;
+    }
+}
+
 static void sweep(struct server *server)
 {
     if (server->now_ms - server->swept_ms < SWEEP_INTERVAL_MS) {
@@ -268,13 +287,7 @@ static void sweep(struct server *server)
         connection_sweep(connection, wall_ms);
     }
     address_table_sweep(server->addresses, server->now_ms);
-    if (server->turned_away > 0) {
-        log_line(server->log, LOG_WARNING,
-                 "event=turned_away connections=%llu reason=\"too many logins or failures from one "
-                 "address\"",
-                 (unsigned long long)server->turned_away);
-        server->turned_away = 0;
-    }
+    log_crowds(server);
 }
 
 /* While stopping: whoever waits for nothing any more is told and let go. */
