@@ -202,7 +202,8 @@ struct sp_notice {
     uint64_t sequence; /* of the event that was made; of a follow: the first that comes */
     int64_t time_ms;   /* of the event that was made */
     uint8_t hash[SP_DIGEST_BYTES]; /* the chain up to the event that was made */
-    bool repeated;                 /* the event was there already */
+    uint32_t retry_after_ms; /* with SP_ESLOWDOWN and the like: when to ask again; 0: not said */
+    bool repeated;           /* the event was there already */
     struct sp_event event;
     struct sp_row row;
     struct sp_presence presence;

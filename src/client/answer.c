@@ -250,10 +250,12 @@ static bool on_error(struct core *core, const struct arrival *arrival, struct sp
         if (request->transfer->state == TRANSFER_COMPARING) {
             return false; /* likewise */
         }
+        request->transfer->retry_after_ms = core->message.error.retry_after_ms;
         transfer_finish(request->transfer, error, core->message.error.text);
         return false;
     }
     core_result(core, out, request->number, error, core->message.error.text);
+    out->retry_after_ms = core->message.error.retry_after_ms;
     core_request_end(core, request);
     return true;
 }

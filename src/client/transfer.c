@@ -124,6 +124,7 @@ static void give_result(struct core *core, struct request *request, struct sp_no
     const struct transfer *transfer = request->transfer;
 
     core_result(core, out, request->number, transfer->error, transfer->reason);
+    out->retry_after_ms = transfer->retry_after_ms;
     if (transfer->error == SP_OK) {
         core->file = transfer->file;
         convert_file(&core->file, &out->file);

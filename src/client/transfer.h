@@ -44,6 +44,7 @@ struct transfer {
     bool repeated;
     enum sp_error error; /* of our own, or the final one */
     char reason[256];    /* "": ERROR's text */
+    uint32_t retry_after_ms;
 };
 
 /* SP_ENOMEM. */

@@ -1,6 +1,6 @@
 /*
  * The settings of sealpostd: a file of "key = value" lines, and flags of the same names that
- * override it. The table in settings.c is the list of keys; docs/man/sealpostd.8 explains them.
+ * override it. The table in settings.c is the list of keys; docs/man/sealpost.conf.5 explains them.
  */
 #ifndef SP_SERVER_SETTINGS_H
 #define SP_SERVER_SETTINGS_H

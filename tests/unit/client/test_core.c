@@ -195,7 +195,7 @@ static void test_refused(void **state)
 {
     struct peer *peer = *state;
     sealpost_v1_Error error = {.error = SP_ENOTJOINED, .text = "join #general first"};
-    sealpost_v1_Error strange = {.error = 113};
+    sealpost_v1_Error strange = {.error = 113, .retry_after_ms = 250};
     struct sp_notice notice;
     uint32_t request = 0;
 
@@ -207,6 +207,7 @@ static void test_refused(void **state)
     peer_say(peer, FRAME_ERROR, peer_hear(peer, FRAME_STATUS, NULL, NULL), &strange, nothing);
     peer_notice(peer, SP_NOTICE_RESULT, &notice);
     assert_int_equal(notice.error, 113);
+    assert_int_equal(notice.retry_after_ms, 250);
     assert_int_equal(sp_error_class(notice.error), SP_CLASS_UNKNOWN);
 }
 

@@ -244,14 +244,15 @@ static void test_upload_waits_for_credit(void **state)
 static void test_upload_refused(void **state)
 {
     struct peer *peer = *state;
-    sealpost_v1_Error error = {.error = SP_ETOOLARGE};
+    sealpost_v1_Error error = {.error = SP_ESLOWDOWN, .retry_after_ms = 70};
     int fd = make_file("x", 1);
     struct sp_notice notice;
     struct upload upload;
 
     offer(peer, fd, &upload);
     peer_say(peer, FRAME_ERROR, upload.stream, &error, nothing);
-    peer_result(peer, upload.request, SP_ETOOLARGE, &notice);
+    peer_result(peer, upload.request, SP_ESLOWDOWN, &notice);
+    assert_int_equal(notice.retry_after_ms, 70);
     peer_hear_nothing(peer);
     (void)close(fd);
 }
