@@ -210,6 +210,9 @@ enum sp_error stream_handshake(struct stream *stream)
     if (stream->failed != SP_OK || stream->handshaken) {
         return stream->failed;
     }
+    /* What the socket did not take before, and the peer waits for. That it is broken shows below.
+     */
+    (void)!wire_socket_flush(&stream->socket);
     ERR_clear_error();
     result = SSL_do_handshake(stream->ssl);
     return result == 1 ? finish_handshake(stream) : judge_result(stream, result);
