@@ -1,8 +1,8 @@
 /*
- * What the libraries of this directory share. They are put in front of a program with LD_PRELOAD and
- * stand between it and the C library, to make its calls fail; nobody includes or links them. They
- * are told what to do, and tell what they have done, in a file that both sides map: its path is in
- * the environment (FAULT_CONTROL), its layout is struct control and fault.py's Control.
+ * What the libraries of this directory share. They are put in front of a program with LD_PRELOAD
+ * and stand between it and the C library, to make its calls fail; nobody includes or links them.
+ * They are told what to do, and tell what they have done, in a file that both sides map: its path
+ * is in the environment (FAULT_CONTROL), its layout is struct control and fault.py's Control.
  */
 #ifndef FAULT_PRELOAD_H
 #define FAULT_PRELOAD_H
