@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include <sqlite3.h>
+
 #include "db/internal.h"
 
 #define BUSY_TIMEOUT_MS 2000

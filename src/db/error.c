@@ -1,5 +1,7 @@
 #include <errno.h>
 
+#include <sqlite3.h>
+
 #include "db/internal.h"
 
 /* Extended results that say more than their primary ones. */

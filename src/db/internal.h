@@ -1,13 +1,14 @@
-/* What the files of src/db share; the only header of Sealpost that knows SQLite. */
+/* What the files of src/db share. SQLite's handle is an incomplete type here: only .c files include
+ * it. */
 #ifndef SP_DB_INTERNAL_H
 #define SP_DB_INTERNAL_H
 
-#include <sqlite3.h>
-
 #include "db/db.h"
 
+struct sqlite3;
+
 struct db {
-    sqlite3 *handle;
+    struct sqlite3 *handle;
     bool in_memory;
     bool sync_failed;
     size_t wal_pages;    /* after the last commit */

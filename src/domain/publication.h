@@ -155,8 +155,11 @@ SP_CHECK enum sp_error reply_new(enum reply_kind kind, const struct origin *orig
                                  struct reply **out);
 void reply_free(struct reply *reply);  /* with all that it owns; NULL is allowed */
 void reply_clear(struct reply *reply); /* an empty REPLY_ERROR again; only the origin stays */
-void reply_fail(struct reply *reply, const struct command *command, enum sp_error error); /* REPLY_ERROR;
-origin, detail stay; else the detail says what of COMMAND it is about */
+/*
+ * REPLY_ERROR with ERROR; origin and detail stay, and an empty detail says what of COMMAND it is
+ * about.
+ */
+void reply_fail(struct reply *reply, const struct command *command, enum sp_error error);
 void publication_free(struct publication *publication); /* likewise */
 
 #endif
