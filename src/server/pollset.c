@@ -58,11 +58,14 @@ void pollset_set_events(struct pollset *set, const struct source *source, short 
 
 enum sp_error pollset_wait(struct pollset *set, int timeout_ms)
 {
-    int ready = poll(set->fds, (nfds_t)set->count, timeout_ms);
-    if (ready < 0) {
-        return errno == EINTR || errno == EAGAIN ? SP_OK : SP_EIO;
-    }
+    set->ready = poll(set->fds, (nfds_t)set->count, timeout_ms);
+    return set->ready >= 0 || errno == EINTR || errno == EAGAIN ? SP_OK : SP_EIO;
+}
+
+void pollset_dispatch(struct pollset *set)
+{
     size_t count = set->count; /* what is added meanwhile was not polled */
+    int ready = set->ready;
     for (size_t i = 0; i < count && ready > 0; i++) {
         short revents = set->fds[i].revents;
         if (revents != 0) {
@@ -70,5 +73,4 @@ enum sp_error pollset_wait(struct pollset *set, int timeout_ms)
             set->sources[i]->ready(set->sources[i], revents);
         }
     }
-    return SP_OK;
 }

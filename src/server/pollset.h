@@ -18,6 +18,7 @@ struct pollset {
     struct source **sources;
     size_t count;
     size_t capacity;
+    int ready; /* how many, as poll(2) said */
 };
 
 void pollset_init(struct pollset *set);
@@ -27,7 +28,10 @@ SP_CHECK enum sp_error pollset_add(struct pollset *set, struct source *source, i
                                    short events);
 void pollset_remove(struct pollset *set, struct source *source);
 void pollset_set_events(struct pollset *set, const struct source *source, short events);
-/* Waits at most TIMEOUT_MS (-1: for ever), then calls those that are ready. SP_EIO. */
+/* Waits at most TIMEOUT_MS (-1: for ever). SP_EIO. */
 SP_CHECK enum sp_error pollset_wait(struct pollset *set, int timeout_ms);
+/* Calls those that were ready when pollset_wait() returned. In between the caller looks at the
+ * clock: it may have waited long. */
+void pollset_dispatch(struct pollset *set);
 
 #endif

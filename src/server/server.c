@@ -353,13 +353,15 @@ enum sp_error server_run(struct server *server)
     while (error == SP_OK && !is_finished(server)) {
         error = pollset_wait(&server->pollset, timeout_ms(server));
         server->now_ms = clock_monotonic_ms(server->clock);
+        hub_set_time(server->hub, server->now_ms);
         if (error == SP_OK) {
+            pollset_dispatch(&server->pollset);
             error = (enum sp_error)atomic_load(&server->fatal);
         }
         if (error != SP_OK) {
             break; /* nothing more is sent */
         }
-        hub_tick(server->hub, server->now_ms);
+        hub_tick(server->hub);
         sweep(server);
         if (server->stopping) {
             drain(server);

@@ -141,9 +141,13 @@ static void wake_stalled(struct hub *hub)
     }
 }
 
-void hub_tick(struct hub *hub, int64_t now_ms)
+void hub_set_time(struct hub *hub, int64_t now_ms)
 {
     hub->now_ms = now_ms;
+}
+
+void hub_tick(struct hub *hub)
+{
     if (hub->stalled != NULL || hub->starved || hub->held_commands > 0) {
         if (domain_has_room(hub->config.domain)) {
             transfer_retry(hub);

@@ -36,9 +36,10 @@ void hub_free(struct hub *hub);
 /* Takes everything that domain and files have published. Call after their notify. */
 void hub_take(struct hub *hub);
 
-/* What has to be tried again, and presence. Call once every turn of the loop. NOW_MS is monotonic.
- */
-void hub_tick(struct hub *hub, int64_t now_ms);
+/* The time of this turn of the loop, monotonic: before anything else is called in it. */
+void hub_set_time(struct hub *hub, int64_t now_ms);
+/* What has to be tried again, and presence. Call once every turn. */
+void hub_tick(struct hub *hub);
 /* Milliseconds after which hub_tick() wants to be called; -1: no hurry. */
 int hub_timeout_ms(const struct hub *hub);
 

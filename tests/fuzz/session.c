@@ -106,8 +106,9 @@ static void settle(struct world *world)
 {
     for (int i = 0; i < 3; i++) {
         require(domain_step(world->domain) == SP_OK);
+        hub_set_time(world->hub, clock_monotonic_ms(&world->clock.clock));
         hub_take(world->hub);
-        hub_tick(world->hub, clock_monotonic_ms(&world->clock.clock));
+        hub_tick(world->hub);
     }
 }
 

@@ -212,6 +212,13 @@ class Kill(harness.TestCase):
         print(f"3 kills: {len(sent)} sent, {len(acknowledged)} acknowledged, {len(texts)} there")
 
 
+class Silence(harness.TestCase):
+    def test_who_comes_after_a_long_silence_is_let_in(self):
+        """With nobody connected the server sleeps in poll(2): deadlines count from when it wakes up."""
+        time.sleep(11)
+        self.member("alice").ok("whoami")
+
+
 class ShutOut(harness.TestCase):
     def test_sigterm_tells_clients_and_ends_with_0(self):
         alice = self.member("alice")

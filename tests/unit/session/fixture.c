@@ -90,8 +90,9 @@ void fixture_settle(struct fixture *fixture)
 {
     for (int i = 0; i < 8; i++) {
         assert_int_equal(domain_step(fixture->domain), SP_OK);
+        hub_set_time(fixture->hub, clock_monotonic_ms(&fixture->clock.clock));
         hub_take(fixture->hub);
-        hub_tick(fixture->hub, clock_monotonic_ms(&fixture->clock.clock));
+        hub_tick(fixture->hub);
     }
 }
 

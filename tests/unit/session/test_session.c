@@ -281,7 +281,7 @@ static void a_full_queue_stalls_and_recovers(void **state)
     }
     peer_post(&alice, 5, "general", "waits");
     assert_false(session_wants_input(alice.session));
-    hub_tick(fixture.hub, 0);
+    hub_tick(fixture.hub);
     assert_false(session_wants_input(alice.session));
     assert_int_not_equal(hub_timeout_ms(fixture.hub), -1);
     peer_expect(&alice, FRAME_EVENT_RESULT, &frame, &message);
