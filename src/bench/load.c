@@ -16,10 +16,10 @@
 
 void load_fill_once(sealpost_v1_Once *once, uint64_t number)
 {
+    uint64_t words[2] = {number * UINT64_C(0x9e3779b97f4a7c15), number};
     memset(once->salt, 0x5a, sizeof once->salt);
-    memset(once->client_id, 0xc1, sizeof once->client_id);
-    memcpy(once->client_id, &number, sizeof number);
     memcpy(once->salt, &number, sizeof number);
+    memcpy(once->client_id, words, sizeof words);
 }
 
 void load_room_name(uint64_t number, char *out, size_t capacity)

@@ -87,7 +87,8 @@ void load_end_measuring(struct load *load);
 /* load_run.c: what comes in answer to what was sent, and events; for load.c. */
 void load_take_frame(struct load *load, struct member_session *session, const struct frame *frame);
 
-/* What makes a request exactly once; of the bench it need not be secret, only new. */
+/* What makes a request exactly once; here it need not be secret, only new, and as scattered as
+ * random numbers, since the server keeps an index of it. */
 void load_fill_once(sealpost_v1_Once *once, uint64_t number);
 /* Room number NUMBER's name. */
 void load_room_name(uint64_t number, char *out, size_t capacity);

@@ -23,8 +23,9 @@ struct load_result;
 
 /* The latencies of messages under way, in milliseconds; of scenario_fanout.c. */
 void scenario_add_latency(struct figures *figures, const struct load_result *result, bool is_floor);
-/* Bare commits of the disk for SECONDS: their rate and latency, as floors. */
+/* Bare commits of the disk for SECONDS: their rate and latency, as floors, unless FIGURES is NULL.
+ */
 SP_CHECK enum sp_error scenario_measure_commits(struct lab *lab, uint64_t seconds,
-                                                struct figures *figures);
+                                                struct figures *figures, double *per_second);
 
 #endif

@@ -237,7 +237,8 @@ static enum sp_error chat(struct lab *lab, struct figures *figures)
         }
         lab_stop(lab);
     }
-    return error == SP_OK ? scenario_measure_commits(lab, 1, figures) : error;
+    double per_second = 0;
+    return error == SP_OK ? scenario_measure_commits(lab, 1, figures, &per_second) : error;
 }
 
 enum sp_error scenario_upload(struct lab *lab, struct figures *figures)
