@@ -56,17 +56,22 @@ enum sp_error digest_stream_update(struct digest_stream *stream, const void *dat
 
 enum sp_error digest_stream_finish(struct digest_stream *stream, struct digest *out)
 {
+    enum sp_error error = SP_EINTERNAL;
+
     *out = (struct digest){0};
-    if (EVP_DigestFinal_ex(stream->context, out->bytes, NULL) != 1) {
-        return SP_EINTERNAL;
+    if (EVP_DigestFinal_ex(stream->context, out->bytes, NULL) == 1) {
+        error = digest_stream_reset(stream);
     }
-    return digest_stream_reset(stream);
+    if (error != SP_OK) {
+        *out = (struct digest){0};
+    }
+    return error;
 }
 
 enum sp_error digest_stream_reset(struct digest_stream *stream)
 {
-    /* No algorithm: the one of before, without looking it up. */
-    return EVP_DigestInit_ex2(stream->context, NULL, NULL) == 1 ? SP_OK : SP_EINTERNAL;
+    /* No algorithm: the one of before, without looking it up. Its state is allocated anew. */
+    return EVP_DigestInit_ex2(stream->context, NULL, NULL) == 1 ? SP_OK : SP_ENOMEM;
 }
 
 /*
@@ -124,10 +129,10 @@ enum sp_error digest_of(const struct slice *parts, size_t count, struct digest *
         error = digest_stream_update(stream, parts[i].data, parts[i].size);
     }
     if (error == SP_OK) {
-        return digest_stream_finish(stream, out);
+        error = digest_stream_finish(stream, out);
     }
-    if (stream != NULL && digest_stream_reset(stream) != SP_OK) {
-        /* What is half hashed must not get into the next digest. */
+    if (error != SP_OK && stream != NULL && digest_stream_reset(stream) != SP_OK) {
+        /* It is half hashed, or has no state at all: either must not get into the next digest. */
         (void)pthread_setspecific(stream_key, NULL);
         digest_stream_free(stream);
     }
