@@ -183,6 +183,11 @@ enum sp_error db_open(const char *path, enum db_mode mode, struct db **out, char
     if (error == SP_OK) {
         error = set_up(db, path, mode);
     }
+    if (error == SP_OK) {
+        error =
+            db_translate(db, sqlite3_prepare_v3(db->handle, "ROLLBACK", -1,
+                                                SQLITE_PREPARE_PERSISTENT, &db->rollback, NULL));
+    }
     if (error != SP_OK) {
         (void)snprintf(reason, capacity, "the database cannot be opened: %s",
                        db->handle != NULL && sqlite3_errcode(db->handle) != SQLITE_OK
@@ -198,6 +203,7 @@ enum sp_error db_open(const char *path, enum db_mode mode, struct db **out, char
 void db_close(struct db *db)
 {
     if (db != NULL) {
+        (void)sqlite3_finalize(db->rollback);
         (void)sqlite3_close(db->handle);
         free(db);
     }
@@ -216,8 +222,9 @@ bool db_in_transaction(const struct db *db)
 void db_rollback(struct db *db)
 {
     if (db_in_transaction(db)) {
-        /* If it fails, the transaction has ended all the same. */
-        (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+        /* Once it has begun, the transaction ends whether it fails or not. */
+        (void)sqlite3_step(db->rollback);
+        (void)sqlite3_reset(db->rollback);
     }
 }
 

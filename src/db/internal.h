@@ -6,9 +6,11 @@
 #include "db/db.h"
 
 struct sqlite3;
+struct sqlite3_stmt;
 
 struct db {
     struct sqlite3 *handle;
+    struct sqlite3_stmt *rollback; /* prepared: it is wanted most when memory has run out */
     bool in_memory;
     bool sync_failed;
     size_t wal_pages;    /* after the last commit */
