@@ -5,6 +5,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#define LAST_ALERT 255 /* an alert is one byte */
+
 /* Alerts that a peer sends, and what they mean to a client. See verify.c for what our server means
  * by them. */
 static const struct alert {
@@ -96,8 +98,12 @@ enum sp_error alert_explain(unsigned long code, bool is_server, char *reason, si
     int number = ERR_GET_REASON(code);
     const char *text = ERR_reason_error_string(code);
 
+    if (number == ERR_R_MALLOC_FAILURE) {
+        (void)snprintf(reason, capacity, "TLS failed: out of memory");
+        return SP_ENOMEM;
+    }
     if (ERR_GET_LIB(code) == ERR_LIB_SSL) {
-        if (number >= SSL_AD_REASON_OFFSET) {
+        if (number >= SSL_AD_REASON_OFFSET && number <= SSL_AD_REASON_OFFSET + LAST_ALERT) {
             return explain_alert(number - SSL_AD_REASON_OFFSET, is_server, reason, capacity);
         }
         for (size_t i = 0; i < COUNT_OF(failures); i++) {
