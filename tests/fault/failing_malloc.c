@@ -48,9 +48,14 @@ static int is_ready(void)
     *(void **)&next.calloc = dlsym(RTLD_NEXT, "calloc");
     *(void **)&next.realloc = dlsym(RTLD_NEXT, "realloc");
     *(void **)&next.free = dlsym(RTLD_NEXT, "free");
-    next.control = control_map();
     next.state = 2;
     return 1;
+}
+
+/* Not before: the first allocations come when there is no environment yet. */
+__attribute__((constructor)) static void begin(void)
+{
+    next.control = control_map();
 }
 
 static int fails(void)

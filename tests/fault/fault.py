@@ -3,6 +3,7 @@ libraries that make its calls fail. Everything else is in ../integration: harnes
 independent_client.py (a client that can be made to misbehave)."""
 
 import contextlib
+import functools
 import mmap
 import os
 import re
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import unittest.mock
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
@@ -72,9 +74,15 @@ class TestCase(harness.TestCase):
         bundle = self.server.ca.member(name)
         return peer.tls_context(*(os.path.join(bundle, file) for file in ("ca.pem", "cert.pem", "key.pem")))
 
+    def dial_in(self, context, source="127.0.0.1", **options):
+        """A session of the independent client's, from the address SOURCE."""
+        dial = functools.partial(socket.create_connection, source_address=(source, 0))
+        with unittest.mock.patch.object(peer.socket, "create_connection", dial):
+            return peer.Client(("127.0.0.1", self.server.port), context, **options)
+
     def login(self, name, **options):
-        """A session of the independent client's, which ends with the test."""
-        client = peer.Client(("127.0.0.1", self.server.port), self.context(name), **options)
+        """A session that ends with the test."""
+        client = self.dial_in(self.context(name), **options)
         self.addCleanup(client.abort)
         return client
 
