@@ -119,7 +119,8 @@ class SlowReader(harness.TestCase):
                 chat.seen.clear()
         grown = resident_kib(self.server.process.pid) - before
         print(f"{self.COUNT} messages while the reader slept: the server grew by {grown} KiB")
-        self.assertLess(grown, 64 * 1024)
+        # The thread sanitizer keeps several bytes of its own for each of the program's.
+        self.assertLess(grown, (256 if "TSAN_OPTIONS" in os.environ else 64) * 1024)
         reader.send_signal(signal.SIGCONT)
 
         def seen():
