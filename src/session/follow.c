@@ -71,6 +71,7 @@ void follow_end(struct cursor *cursor)
     session->cursor_count--;
     DL_DELETE2(channel->followers, cursor, prev, next_follower);
     if (channel->followers == NULL) {
+        make_stale(session->hub, channel);
         HASH_DEL(session->hub->channels, channel);
         free(channel);
     }

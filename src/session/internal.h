@@ -28,6 +28,8 @@ struct channel {
     uint64_t head; /* the last sequence number that was published */
     struct cursor *followers;
     unsigned reads; /* of the store, under way */
+    bool fresh;     /* in the hub's list: has events that its followers were not told of */
+    struct channel *prev_fresh, *next_fresh;
     UT_hash_handle hh;
 };
 
@@ -166,6 +168,7 @@ struct hub {
     struct session *ready;
     struct session *stalled;
     struct channel *channels;
+    struct channel *fresh;
     struct tail *tail;
     struct store_read *reads;
     uint32_t next_read;
@@ -218,6 +221,8 @@ SP_CHECK enum sp_error follow_begin(struct session *session, const struct reply 
 void follow_end(struct cursor *cursor);
 struct cursor *follow_find(struct session *session, const struct id *log);
 void follow_published(struct hub *hub, const struct event_record *record);
+/* Tells the followers of what was published: once, however many events there were. */
+void follow_tell(struct hub *hub);
 void follow_access_ended(struct hub *hub, int64_t member, int64_t log_number);
 void follow_page(struct hub *hub,
                  const struct reply *reply); /* REPLY_PAGE, or an error for a read */
