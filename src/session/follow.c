@@ -51,6 +51,14 @@ static void make_calm(struct cursor *cursor)
     }
 }
 
+static void make_stale(struct hub *hub, struct channel *channel)
+{
+    if (channel->fresh) {
+        channel->fresh = false;
+        DL_DELETE2(hub->fresh, channel, prev_fresh, next_fresh);
+    }
+}
+
 struct cursor *follow_find(struct session *session, const struct id *log)
 {
     struct cursor *cursor = NULL;
@@ -118,10 +126,22 @@ void follow_published(struct hub *hub, const struct event_record *record)
     /* Without memory for it the cursors miss it here, and read it from the store. */
     enum sp_error ignored = tail_put(hub->tail, record);
     (void)ignored;
-    struct cursor *cursor = NULL;
-    DL_FOREACH2 (channel->followers, cursor, next_follower) {
-        if (!cursor->waiting) {
-            make_pending(cursor);
+    if (!channel->fresh) {
+        channel->fresh = true;
+        DL_APPEND2(hub->fresh, channel, prev_fresh, next_fresh);
+    }
+}
+
+void follow_tell(struct hub *hub)
+{
+    while (hub->fresh != NULL) {
+        struct channel *channel = hub->fresh;
+        struct cursor *cursor = NULL;
+        make_stale(hub, channel);
+        DL_FOREACH2 (channel->followers, cursor, next_follower) {
+            if (!cursor->waiting) {
+                make_pending(cursor);
+            }
         }
     }
 }
