@@ -64,8 +64,9 @@ static void source_ready(struct source *source, short revents)
         connection->input_left = true;
     }
     connection_turn(connection);
-    bool cut = (revents & POLLHUP) != 0 && connection->state == CONNECTION_SERVING &&
-               !session_wants_input(connection->session);
+    bool deaf = connection->state == CONNECTION_SERVING &&
+                (connection->server->stopping || !session_wants_input(connection->session));
+    bool cut = (revents & POLLHUP) != 0 && deaf;
     if (cut) {
         set_state(connection, CONNECTION_DEAD); /* both ways are closed: nobody is there */
     }

@@ -120,6 +120,7 @@ void hub_take(struct hub *hub)
         publication_free(publication);
         publication = next == NULL ? NULL : CONTAINER_OF(next, struct publication, item);
     }
+    follow_tell(hub);
     struct files_completion *completion = files_take(hub->config.files);
     while (completion != NULL) {
         struct queue_item *next = completion->item.next;
