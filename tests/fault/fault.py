@@ -3,7 +3,6 @@ libraries that make its calls fail. Everything else is in ../integration: harnes
 independent_client.py (a client that can be made to misbehave)."""
 
 import contextlib
-import functools
 import mmap
 import os
 import re
@@ -74,11 +73,18 @@ class TestCase(harness.TestCase):
         bundle = self.server.ca.member(name)
         return peer.tls_context(*(os.path.join(bundle, file) for file in ("ca.pem", "cert.pem", "key.pem")))
 
-    def dial_in(self, context, source="127.0.0.1", **options):
-        """A session of the independent client's, from the address SOURCE."""
-        dial = functools.partial(socket.create_connection, source_address=(source, 0))
+    def dial_in(self, context, source="127.0.0.1", port=None, receive_buffer=None, **options):
+        """A session of the independent client's, from the address SOURCE, with the server (at PORT)."""
+        def dial(address, timeout):
+            plain = socket.socket()
+            if receive_buffer is not None:
+                plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            plain.settimeout(timeout)
+            plain.bind((source, 0))
+            plain.connect(address)
+            return plain
         with unittest.mock.patch.object(peer.socket, "create_connection", dial):
-            return peer.Client(("127.0.0.1", self.server.port), context, **options)
+            return peer.Client(("127.0.0.1", port or self.server.port), context, **options)
 
     def login(self, name, **options):
         """A session that ends with the test."""
@@ -109,7 +115,7 @@ class Conversation:
         self.room = room
         self.chats = [test.chat(alice, room), test.chat(bob, room)]
         for chat in self.chats:
-            chat.expect(type="online")
+            chat.ask(cmd="list")  # it follows by now
         self.said = []
 
     def talk(self, seconds, pause=0.01):
