@@ -144,6 +144,9 @@ static void take_lines(struct chat *chat)
         case LINE_TOO_LONG:
             chat->face->line_too_long(chat);
             break;
+        case LINE_CUT:
+            chat->face->line_cut(chat, line, size);
+            break;
         case LINE_END:
             chat->reading = false;
             break;
@@ -271,7 +274,7 @@ int cmd_chat(struct cli *cli)
     if (chat.code != 0) {
         return chat.code;
     }
-    line_reader_init(&chat.input, MAX_LINE_BYTES);
+    line_reader_init(&chat.input, MAX_LINE_BYTES, chat.interactive);
     chat.face->online(&chat);
     begin(&chat, room);
     run(&chat);

@@ -50,6 +50,8 @@ struct chat;
 struct chat_face {
     void (*line)(struct chat *chat, char *line, size_t size);
     void (*line_too_long)(struct chat *chat);
+    /* LINE is the beginning of one of which a terminal has dropped the rest. */
+    void (*line_cut)(struct chat *chat, const char *line, size_t size);
     /* TASK is over, with ERROR; of SP_OK, NOTICE is the result. */
     void (*done)(struct chat *chat, struct task *task, enum sp_error error, const char *text,
                  const struct sp_notice *notice);

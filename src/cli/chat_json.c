@@ -232,6 +232,13 @@ static void on_line_too_long(struct chat *chat)
     refuse(chat, "", "", "the line is too long");
 }
 
+static void on_line_cut(struct chat *chat, const char *line, size_t size)
+{
+    (void)line;
+    (void)size;
+    refuse(chat, "", "", "a line on a terminal holds 4095 bytes; write to a pipe instead");
+}
+
 static void put_success(struct json_out *json, const struct task *task,
                         const struct sp_notice *notice)
 {
@@ -332,6 +339,7 @@ static void on_follow_ended(struct chat *chat, const char *log, enum sp_error er
 
 const struct chat_face chat_json_face = {.line = on_line,
                                          .line_too_long = on_line_too_long,
+                                         .line_cut = on_line_cut,
                                          .done = on_done,
                                          .row = on_row,
                                          .online = on_online,

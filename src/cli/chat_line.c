@@ -196,6 +196,18 @@ static void on_line_too_long(struct chat *chat)
     keep_code(chat, sp_error_exit_code(SP_ETOOLARGE));
 }
 
+static void on_line_cut(struct chat *chat, const char *line, size_t size)
+{
+    say_error(&chat->cli->out,
+              "not posted: a line on a terminal holds %d bytes, and the rest of "
+              "this one is lost",
+              TERMINAL_LINE_BYTES);
+    say_beginning(&chat->cli->out, line, size);
+    say_hint(&chat->cli->out, "put it into a file, and: sealpost say %s - < FILE",
+             chat->room[0] == '\0' ? "ROOM" : chat->room);
+    keep_code(chat, sp_error_exit_code(SP_ETOOLARGE));
+}
+
 static const char *failure_of(const struct task *task)
 {
     static const char *const words[] = {
@@ -323,6 +335,7 @@ static void on_follow_ended(struct chat *chat, const char *log, enum sp_error er
 
 const struct chat_face chat_line_face = {.line = on_line,
                                          .line_too_long = on_line_too_long,
+                                         .line_cut = on_line_cut,
                                          .done = on_done,
                                          .row = on_row,
                                          .online = on_online,

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/name.h"
+#include "cli/line_reader.h"
 
 #define DEFAULT_TIMEOUT_S 30
 #define MS_PER_S 1000
@@ -131,6 +132,13 @@ static enum sp_error read_on(struct cli *cli, int fd, struct buffer *buffer)
             return error;
         }
         got = read(fd, at, READ_BYTES);
+        if (got > 0 && isatty(fd) == 1 && line_may_be_cut(at, (size_t)got)) {
+            session_explain(&cli->session,
+                            "a line on a terminal holds %d bytes, and the rest of "
+                            "one is lost; put it into a file",
+                            TERMINAL_LINE_BYTES);
+            return SP_ETOOLARGE;
+        }
         if (got > 0) {
             buffer_commit(buffer, (size_t)got);
         } else if (got == 0) {

@@ -6,9 +6,9 @@
 
 #define READ_BYTES 8192UL
 
-void line_reader_init(struct line_reader *reader, size_t maximum)
+void line_reader_init(struct line_reader *reader, size_t maximum, bool terminal)
 {
-    *reader = (struct line_reader){.maximum = maximum};
+    *reader = (struct line_reader){.maximum = maximum, .terminal = terminal};
     buffer_init(&reader->buffer, maximum + 2 * READ_BYTES);
 }
 
@@ -21,6 +21,12 @@ static void drop_taken(struct line_reader *reader)
 {
     buffer_consume(&reader->buffer, reader->taken);
     reader->taken = 0;
+}
+
+bool line_may_be_cut(const uint8_t *data, size_t size)
+{
+    size -= size > 0 && data[size - 1] == '\n' ? 1 : 0;
+    return size >= TERMINAL_LINE_BYTES;
 }
 
 enum sp_error line_reader_fill(struct line_reader *reader, int fd)
@@ -36,6 +42,7 @@ enum sp_error line_reader_fill(struct line_reader *reader, int fd)
     }
     got = read(fd, at, READ_BYTES);
     if (got > 0) {
+        reader->cut = reader->cut || (reader->terminal && line_may_be_cut(at, (size_t)got));
         buffer_commit(&reader->buffer, (size_t)got);
     } else if (got == 0) {
         reader->over = true;
@@ -51,8 +58,10 @@ static enum line_result give(struct line_reader *reader, size_t size, size_t ste
                              size_t *out_size)
 {
     bool skipped = reader->skipping;
+    bool cut = reader->cut;
 
     reader->skipping = false;
+    reader->cut = false;
     reader->taken = step;
     if (skipped || size > reader->maximum) {
         return skipped ? LINE_NONE : LINE_TOO_LONG;
@@ -62,7 +71,7 @@ static enum line_result give(struct line_reader *reader, size_t size, size_t ste
         size--;
     }
     *out_size = size;
-    return LINE_READY;
+    return cut ? LINE_CUT : LINE_READY;
 }
 
 enum line_result line_reader_next(struct line_reader *reader, char **line, size_t *size)

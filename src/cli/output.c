@@ -11,6 +11,7 @@
 #define MESSAGE_BYTES 2048
 #define WORST_ESCAPE_BYTES 4 /* out for 1 in */
 #define SHORT_BYTES 256
+#define BEGINNING_BYTES 60
 
 void output_init(struct output *output, const struct options *options, FILE *data, FILE *messages,
                  const char *term, const char *no_color)
@@ -94,6 +95,13 @@ void say_text(struct output *output, const char *text, size_t size)
     (void)fputs("sealpost: it was: ", output->messages);
     put_escaped_to(output->messages, text, size, true);
     (void)fputc('\n', output->messages);
+}
+
+void say_beginning(struct output *output, const char *text, size_t size)
+{
+    (void)fputs("sealpost: it begins: ", output->messages);
+    put_escaped_to(output->messages, text, size < BEGINNING_BYTES ? size : BEGINNING_BYTES, false);
+    (void)fputs("...\n", output->messages);
 }
 
 void put_strong(struct output *output, const char *text)

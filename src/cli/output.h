@@ -48,6 +48,8 @@ void say_text(struct output *output, const char *text, size_t size);
 
 /* TEXT, escaped for a terminal, on standard output; line ends stay with KEEP_NEWLINES. */
 void put_escaped(struct output *output, const char *text, size_t size, bool keep_newlines);
+/* The first words of a text that is not whole anyway. */
+void say_beginning(struct output *output, const char *text, size_t size);
 /* Bold where there is colour. */
 void put_strong(struct output *output, const char *text);
 

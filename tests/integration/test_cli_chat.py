@@ -205,6 +205,37 @@ class Lines(harness.TestCase):
         texts = [event.get("text") for event in bob.json("log", "tty") if event["kind"] == "message"]
         self.assertEqual(texts, ["before\x1b[31m", "here I am", "two\nlines", "while away"])
 
+    def test_what_a_terminal_cuts_is_not_posted(self):
+        alice = self.member("alice")
+        alice.ok("room", "create", "wide")
+        child = alice.spawn("chat", "wide")
+        child.expect_exact("made this")
+        child.setecho(False)
+        for size in (4095, 4096, 6000):
+            child.sendline("begin " + "w" * (size - 6))
+            child.expect_exact("not posted: a line on a terminal holds 4095 bytes")
+            child.expect_exact("it begins: begin www")
+            child.expect_exact("sealpost say wide - < FILE")
+        child.sendline("f" * 4094)
+        child.expect_exact("f" * 80)
+        child.sendline("short")
+        child.expect(r"alice\S*: short")
+        child.sendline("/quit")
+        child.expect(harness_eof())
+        child.close()
+        self.assertEqual(child.exitstatus, 0)
+        texts = [event["text"] for event in alice.json("log", "wide") if event["kind"] == "message"]
+        self.assertEqual(texts, ["f" * 4094, "short"])
+        child = alice.spawn("say", "wide", "-")
+        child.setecho(False)
+        harness.time.sleep(0.3)
+        child.sendline("w" * 5000)
+        child.expect_exact("a line on a terminal holds 4095 bytes")
+        child.expect(harness_eof())
+        child.close()
+        self.assertEqual(child.exitstatus, 7)
+        self.assertEqual(len(alice.json("log", "wide")), 3)
+
     def test_interrupt(self):
         alice = self.member("alice")
         alice.ok("room", "create", "int")

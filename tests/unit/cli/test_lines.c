@@ -20,7 +20,7 @@ static size_t size;
 static int open_pipe(void **state)
 {
     (void)state;
-    line_reader_init(&reader, MAXIMUM);
+    line_reader_init(&reader, MAXIMUM, false);
     return pipe(ends);
 }
 
