@@ -27,6 +27,7 @@ enum sp_error loop_init(struct loop *loop)
 {
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->failed = 0;
+    loop->records = 0;
     return loop->epoll_fd < 0 ? SP_EINTERNAL : SP_OK;
 }
 
@@ -213,6 +214,7 @@ static void read_input(struct loop *loop, struct client *client)
             fail(loop, client, "reading", stream_reason(client->stream));
             return;
         }
+        loop->records++;
         take_bytes(loop, client, loop->scratch, size);
         /* One record came alone: TLS holds no other, and epoll will tell of the next. It saves the
          * call that would only say so. */

@@ -39,6 +39,7 @@ struct client {
 struct loop {
     int epoll_fd;
     size_t failed;          /* clients whose connection is over */
+    uint64_t records;       /* read by all of them */
     uint8_t scratch[32768]; /* what was read, for all clients, one after the other */
 };
 

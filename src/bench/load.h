@@ -35,6 +35,7 @@ struct load_result {
     double seconds;
     uint64_t deliveries;
     uint64_t posts;      /* acknowledged */
+    uint64_t records;    /* TLS records that all that came in */
     uint64_t late_posts; /* of a paced load: not sent in time, since too many were in flight */
     struct process_cost server;
     struct process_cost generator;

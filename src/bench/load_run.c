@@ -200,6 +200,7 @@ void load_begin_measuring(struct load *load)
     load->result.server = process_cost(load->lab->server);
     load->result.generator = process_cost(0);
     load->result.seconds = (double)now_ns();
+    load->result.records = load->loop.records;
     load->measuring = true;
 }
 
@@ -207,6 +208,7 @@ void load_end_measuring(struct load *load)
 {
     struct load_result *result = &load->result;
     load->measuring = false;
+    result->records = load->loop.records - result->records;
     result->seconds = ((double)now_ns() - result->seconds) / 1e9;
     result->server = process_cost_since(load->lab->server, result->server);
     result->generator = process_cost_since(0, result->generator);

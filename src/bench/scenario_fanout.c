@@ -41,6 +41,7 @@ static void add_load(struct figures *figures, const struct load_result *result, 
         add(figures, "deliveries", "/s", deliveries / seconds);
         add(figures, "cpu_per_million", "s", cpu / deliveries * 1e6);
         add(figures, "poll_cpu_per_million", "s", poll_cpu / deliveries * 1e6);
+        add(figures, "deliveries_per_record", "", deliveries / (double)result->records);
     }
     add(figures, "messages", "/s", (double)result->posts / seconds);
     add(figures, "cpu_per_message", "us", cpu / (double)result->posts * 1e6);

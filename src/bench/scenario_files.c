@@ -47,14 +47,13 @@ static void work_close(struct work *work)
     }
 }
 
-static enum sp_error start_uploads(struct work *work, uint64_t size)
+/* work->digest is that of SIZE bytes already. */
+static void start_uploads(struct work *work, uint64_t size)
 {
-    enum sp_error error = transfer_digest(size, &work->digest);
-    for (size_t i = 0; error == SP_OK && i < work->count; i++) {
+    for (size_t i = 0; i < work->count; i++) {
         transfer_start_upload(&work->load.loop, &work->transfers[i], ++work->next_number, size,
                               &work->digest);
     }
-    return error;
 }
 
 /* Until all files have arrived; or, with NS, until then, with new files in place of those that
@@ -99,9 +98,11 @@ static enum sp_error start_downloads(struct work *work, uint64_t size)
 static enum sp_error move(struct work *work, bool down, uint64_t size, double *per_second)
 {
     uint64_t start_ns = now_ns();
-    enum sp_error error = down ? start_downloads(work, size) : start_uploads(work, size);
-    if (!down) {
-        start_ns = now_ns(); /* the digest was computed before */
+    enum sp_error error = SP_OK;
+    if (down) {
+        error = start_downloads(work, size);
+    } else {
+        start_uploads(work, size);
     }
     if (error == SP_OK) {
         error = run(work, 0, size);
@@ -117,7 +118,13 @@ static enum sp_error measure(struct lab *lab, bool is_bare, bool down, struct fi
     double per_second = 0;
     enum sp_error error = work_open(lab, is_bare, &work);
     if (error == SP_OK) {
+        error = transfer_digest(WARM_UP_BYTES, &work->digest);
+    }
+    if (error == SP_OK) {
         error = move(work, false, WARM_UP_BYTES, &per_second);
+    }
+    if (error == SP_OK) {
+        error = transfer_digest(size, &work->digest);
     }
     if (error == SP_OK && down && !is_bare) {
         error = move(work, false, size, &per_second);
@@ -195,7 +202,7 @@ static enum sp_error transfer(struct lab *lab, bool down, struct figures *figure
     return error;
 }
 
-/* Messages at their pace while files go up as fast as they can. IS_BARE: while nothing else does.
+/* Messages at their pace while files go up as fast as they can. QUIET: without files.
  */
 static enum sp_error measure_chat(struct lab *lab, bool quiet, struct figures *figures)
 {
@@ -204,7 +211,8 @@ static enum sp_error measure_chat(struct lab *lab, bool quiet, struct figures *f
     struct work *work = NULL;
     enum sp_error error = work_open(lab, false, &work);
     if (error == SP_OK && !quiet) {
-        error = start_uploads(work, size);
+        error = transfer_digest(size, &work->digest);
+        start_uploads(work, size);
     }
     if (error == SP_OK) {
         load_start_sending(&work->load);

@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/line_reader.h"
+#include "cli/target.h"
 
 #define CHAT_MAX_TASKS 32 /* below what a server lets wait; no input is read while they do */
 #define CHAT_TAG_BYTES 256
@@ -23,6 +24,10 @@ struct task {
     struct action action; /* of TASK_ACTION; its log and text point to what is below */
     char log[LIMIT_LOG_NAME_BYTES + 1];
     char *text;               /* owned; may be NULL */
+    struct target target;     /* of a file: where it goes, which is asked for first */
+    char *path;               /* of a file; owned */
+    bool looking;             /* of a file: REQUEST asks what the target is */
+    bool looked;              /* likewise: that is known */
     char tag[CHAT_TAG_BYTES]; /* JSON: the command's id as it is to be given back; "": none */
     const char *name;         /* JSON: of the command; static */
     uint64_t after;           /* of TASK_FOLLOW, as in struct sp_follow */

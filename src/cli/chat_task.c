@@ -23,6 +23,7 @@ struct task *task_new(struct chat *chat, enum task_kind kind, const char *log)
     task->action.fd = -1;
     (void)snprintf(task->log, sizeof(task->log), "%s", log);
     task->action.log = task->log;
+    task->target.log = task->log;
     sp_once_new(&task->action.once);
     while (*at != NULL) {
         at = &(*at)->next;
@@ -67,7 +68,8 @@ enum sp_error task_open_file(struct task *task, const char *path, const char *na
         (void)snprintf(text, capacity, "%.400s is not a regular file", path);
         return SP_EFILE;
     }
-    return task_set_text(task, name, strlen(name));
+    task->path = strdup(path);
+    return task->path == NULL ? SP_ENOMEM : task_set_text(task, name, strlen(name));
 }
 
 static void unlink_task(struct chat *chat, const struct task *task)
@@ -88,6 +90,7 @@ static void task_free(struct task *task)
     if (task->action.fd >= 0) {
         (void)close(task->action.fd);
     }
+    free(task->path);
     free(task->text);
     free(task);
 }
@@ -116,6 +119,12 @@ void tasks_free(struct chat *chat)
     }
 }
 
+/* A file may take long: what comes behind it does not wait. */
+static bool is_transfer(const struct task *task)
+{
+    return task->kind == TASK_ACTION && task->action.kind == ACTION_SEND;
+}
+
 static enum sp_error ask(struct chat *chat, struct task *task)
 {
     struct sp_client *client = chat->cli->session.client;
@@ -125,7 +134,9 @@ static enum sp_error ask(struct chat *chat, struct task *task)
 
     switch (task->kind) {
     case TASK_ACTION:
-        return action_start(&task->action, client, &task->request);
+        task->looking = is_transfer(task) && !task->looked;
+        return task->looking ? sp_list_logs(client, &task->request)
+                             : action_start(&task->action, client, &task->request);
     case TASK_FOLLOW:
         follow.last = task->only_new ? 1 : task->last;
         return sp_follow(client, task->log, &follow, &task->request);
@@ -140,12 +151,6 @@ static enum sp_error ask(struct chat *chat, struct task *task)
         return sp_list_files(client, log, &task->request);
     }
     return SP_EINVALID;
-}
-
-/* A file may take long: what comes behind it does not wait. */
-static bool is_transfer(const struct task *task)
-{
-    return task->kind == TASK_ACTION && task->action.kind == ACTION_SEND;
 }
 
 /* Asks for TASK; false when what stands behind it has to wait, too, since the order is the user's.
@@ -213,7 +218,7 @@ static bool take_again(struct chat *chat, struct task *task, enum sp_error error
         return false;
     }
     if (sp_error_class(error) == SP_CLASS_UNKNOWN) {
-        task->maybe_done = task->kind == TASK_ACTION;
+        task->maybe_done = task->kind == TASK_ACTION && !task->looking;
         if (!action_is_repeatable(&task->action)) {
             return false;
         }
@@ -224,6 +229,20 @@ static bool take_again(struct chat *chat, struct task *task, enum sp_error error
     return true;
 }
 
+/* What the target of a file is has been answered: now the file itself, or not at all. */
+static void look(struct chat *chat, struct task *task)
+{
+    char text[SESSION_TEXT_BYTES] = "";
+    enum sp_error error = target_judge(&task->target, task->path, text, sizeof(text));
+
+    task->looking = false;
+    task->looked = true;
+    task->request = 0;
+    if (error != SP_OK) {
+        task_refuse(chat, task, error, text);
+    }
+}
+
 bool tasks_take(struct chat *chat, const struct sp_notice *notice)
 {
     struct task *task = find_request(chat, notice->request);
@@ -231,12 +250,20 @@ bool tasks_take(struct chat *chat, const struct sp_notice *notice)
     if (task == NULL) {
         return false;
     }
+    if (notice->type == SP_NOTICE_ROW && task->looking) {
+        target_take_row(&task->target, &notice->row);
+        return true;
+    }
     if (notice->type == SP_NOTICE_ROW) {
         task->rows++;
         chat->face->row(chat, task, &notice->row);
         return true;
     }
     if (notice->type != SP_NOTICE_RESULT || take_again(chat, task, notice->error)) {
+        return true;
+    }
+    if (task->looking && notice->error == SP_OK) {
+        look(chat, task);
         return true;
     }
     if (notice->error == SP_OK || sp_error_class(notice->error) == SP_CLASS_REFUSED) {
@@ -258,7 +285,7 @@ void tasks_disconnected(struct chat *chat)
 {
     for (struct task *task = chat->tasks; task != NULL; task = task->next) {
         if (task->request != 0) {
-            task->maybe_done = task->kind == TASK_ACTION;
+            task->maybe_done = task->kind == TASK_ACTION && !task->looking;
             task->request = 0;
         }
     }

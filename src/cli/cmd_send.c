@@ -10,10 +10,12 @@
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/show.h"
+#include "cli/target.h"
 #include "cli/time_text.h"
 
 struct delivery {
     struct cli *cli;
+    struct target *target;
     const char *log;
     bool submission;
     const char *path;
@@ -149,8 +151,11 @@ static int deliver(struct delivery *delivery)
     struct action action = {.kind = ACTION_SEND, .log = delivery->log};
     struct sp_notice notice;
     int code = 0;
-    enum sp_error error = open_file(delivery);
+    enum sp_error error = target_check(delivery->target, &delivery->cli->session, delivery->path);
 
+    if (error == SP_OK) {
+        error = open_file(delivery);
+    }
     if (error == SP_OK) {
         action.text = delivery->name;
         action.size = strlen(delivery->name);
@@ -174,6 +179,7 @@ static int deliver(struct delivery *delivery)
 static int deliver_all(struct cli *cli, bool submission)
 {
     const char *log = cli_log_argument(cli, 0);
+    struct target target = {.log = log, .wants_box = submission};
     int code = 0;
 
     if (log == NULL) {
@@ -191,6 +197,7 @@ static int deliver_all(struct cli *cli, bool submission)
     }
     for (int i = 1; i < cli->options->arg_count; i++) {
         struct delivery delivery = {.cli = cli,
+                                    .target = &target,
                                     .log = log,
                                     .submission = submission,
                                     .path = cli->options->args[i],

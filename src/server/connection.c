@@ -49,7 +49,7 @@ void connection_cut_oldest_handshake(struct server *server)
     }
     if (connection != NULL) {
         set_state(connection, CONNECTION_DEAD);
-        release_address(connection, true);
+        release_address(connection, false);
     }
 }
 
@@ -167,6 +167,13 @@ static void log_judged(const struct connection *connection, const char *event, e
              log_value(why, strlen(why), reason, sizeof reason));
 }
 
+/* Whether a refusal for ERROR counts against the client's address: not when the server was full or
+ * busy. */
+static bool is_own_fault(enum sp_error error)
+{
+    return sp_error_class(error) == SP_CLASS_REFUSED && error != SP_ELIMIT;
+}
+
 /* Once, when the domain has decided. */
 static void log_decision(struct connection *connection)
 {
@@ -176,7 +183,7 @@ static void log_decision(struct connection *connection)
         return;
     }
     connection->decided = true;
-    release_address(connection, !let_in);
+    release_address(connection, !let_in && is_own_fault(session_end_reason(session)));
     if (let_in) {
         log_judged(connection, "login", SP_OK, "-");
     } else {
@@ -191,6 +198,7 @@ static void refuse(struct connection *connection, enum sp_error error)
     struct server *server = connection->server;
     struct writer writer;
     log_judged(connection, "refused", error, sp_error_text(error));
+    release_address(connection, is_own_fault(error));
     writer_init(&writer, server->output, sizeof server->output);
     session_write_bye(&writer, error);
     if (stream_write(connection->stream, server->output, writer_used(&writer)) == SP_OK) {
@@ -204,6 +212,12 @@ static void log_in(struct connection *connection)
 {
     struct server *server = connection->server;
     const struct certificate_info *info = stream_peer(connection->stream);
+    /* It may have begun before the lists were loaded again. */
+    enum sp_error error = authority_judge(server->authority, info, clock_wall_ms(server->clock));
+    if (error != SP_OK) {
+        refuse(connection, error);
+        return;
+    }
     struct command_login login = {
         .serial_bytes = info->serial_bytes,
         .fingerprint = info->fingerprint,
@@ -212,7 +226,7 @@ static void log_in(struct connection *connection)
     };
     memcpy(login.username, info->username, sizeof login.username);
     memcpy(login.serial, info->serial, sizeof login.serial);
-    enum sp_error error = session_new(server->hub, &login, connection, &connection->session);
+    error = session_new(server->hub, &login, connection, &connection->session);
     if (error != SP_OK) {
         refuse(connection, error);
         return;
@@ -273,6 +287,9 @@ static void write_output(struct connection *connection)
         if (size == 0) {
             if (session_ended(connection->session)) {
                 begin_closing(connection);
+            } else if (connection->input_left && !server->stopping &&
+                       session_wants_input(connection->session)) {
+                hub_mark_ready(connection->session); /* TLS may hold what poll does not see */
             }
             return;
         }

@@ -59,6 +59,7 @@ struct listener {
 struct reload {
     pthread_t thread;
     bool running;
+    bool again; /* asked for while it ran: what it has read may be old */
     atomic_bool done;
     struct authority *authority;
     enum sp_error error;

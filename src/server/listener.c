@@ -76,6 +76,9 @@ static void listener_ready(struct source *source, short revents)
 {
     (void)revents;
     struct listener *listener = CONTAINER_OF(source, struct listener, source);
+    if (listener->server->stopping) {
+        return;
+    }
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         if (!accept_one(listener)) {
             break;

@@ -37,6 +37,7 @@ void reload_start(struct server *server)
 {
     struct reload *reload = &server->reload;
     if (reload->running) {
+        reload->again = true;
         return;
     }
     atomic_store(&reload->done, false);
@@ -61,14 +62,9 @@ void reload_warn_stale(struct server *server)
     }
 }
 
-void reload_finish(struct server *server)
+static void finish(struct server *server)
 {
     struct reload *reload = &server->reload;
-    if (!reload->running || !atomic_load(&reload->done)) {
-        return;
-    }
-    (void)pthread_join(reload->thread, NULL);
-    reload->running = false;
     if (reload->error != SP_OK) {
         char reason[AUTHORITY_REASON_BYTES];
         log_line(server->log, LOG_ERROR, "event=reload_failed error=%s reason=%s",
@@ -86,5 +82,20 @@ void reload_finish(struct server *server)
     struct connection *connection = NULL;
     DL_FOREACH (server->connections, connection) {
         connection_judge(connection, wall_ms);
+    }
+}
+
+void reload_finish(struct server *server)
+{
+    struct reload *reload = &server->reload;
+    if (!reload->running || !atomic_load(&reload->done)) {
+        return;
+    }
+    (void)pthread_join(reload->thread, NULL);
+    reload->running = false;
+    finish(server);
+    if (reload->again && !server->stopping) {
+        reload->again = false;
+        reload_start(server);
     }
 }

@@ -50,7 +50,6 @@ static void stop(struct server *server)
     server->stopping = true;
     server->stop_deadline_ms = server->now_ms + DRAIN_TIMEOUT_MS;
     listener_update(server);
-    listener_close_all(server);
 }
 
 static void signal_ready(struct source *source, short revents)
@@ -307,7 +306,7 @@ static void drain(struct server *server)
 static void turn_ready(struct server *server)
 {
     /* Who is put back among the ready ones in this round comes in the next. */
-    size_t count = hub_session_count(server->hub);
+    size_t count = hub_ready_count(server->hub);
     for (size_t i = 0; i < count; i++) {
         struct session *session = hub_next_ready(server->hub);
         if (session == NULL) {
@@ -364,6 +363,7 @@ enum sp_error server_run(struct server *server)
         hub_tick(server->hub);
         sweep(server);
         if (server->stopping) {
+            listener_close_all(server); /* not while sources are being called */
             drain(server);
         }
         turn_ready(server);

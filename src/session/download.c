@@ -1,7 +1,8 @@
 /*
  * A download: GET → the readers find the file and judge access → FILE, then DATA as far as the
- * client's credit goes. A worker reads ahead, two pieces at a time, out of a pool that all
- * downloads share.
+ * client's credit goes. While there is credit a worker reads ahead, two pieces at a time. What is
+ * read and not sent counts against a pool; when that is empty, a download gets one small piece at a
+ * time, and so goes on.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #define PIECE_BYTES ((size_t)128 * 1024)
 #define PIECES_AHEAD 2
+#define SMALL_PIECE_BYTES ((size_t)16 * 1024)
 
 /* A DATA frame with that much raw fills one TLS record (RFC 8446, 5.1) exactly. */
 #define DATA_BYTES (16384 - FRAME_HEADER_BYTES)
@@ -48,13 +50,14 @@ static void fail(struct transfer *transfer, enum sp_error error, const char *tex
 void download_ask(struct transfer *transfer)
 {
     struct hub *hub = transfer->hub;
-    while (transfer->asked < PIECES_AHEAD && transfer->to_ask > 0) {
-        size_t size = transfer->to_ask < PIECE_BYTES ? (size_t)transfer->to_ask : PIECE_BYTES;
-        bool pool_is_empty = hub->download_pool_bytes + size > TRANSFER_POOL_BYTES;
+    while (transfer->asked < PIECES_AHEAD && transfer->to_ask > 0 && transfer->credit > 0) {
+        bool pool_is_empty = hub->download_pool_bytes + PIECE_BYTES > TRANSFER_POOL_BYTES;
         bool has_pieces = transfer->asked > 0 || transfer->chunks != NULL;
         if (pool_is_empty && has_pieces) {
             return; /* what it has brings it here again */
         }
+        size_t size = pool_is_empty ? SMALL_PIECE_BYTES : PIECE_BYTES;
+        size = transfer->to_ask < size ? (size_t)transfer->to_ask : size;
         if (files_download_read(transfer->download, size) != SP_OK) {
             fail(transfer, SP_ENOMEM, NULL);
             return;
@@ -162,6 +165,9 @@ void download_credit(struct transfer *transfer, uint64_t bytes)
     uint64_t room = UINT64_MAX - transfer->credit;
     transfer->credit += bytes < room ? bytes : room;
     hub_mark_ready(transfer->session);
+    if (transfer->download != NULL) {
+        download_ask(transfer);
+    }
 }
 
 static void drop_chunk(struct transfer *transfer)

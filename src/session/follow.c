@@ -268,14 +268,15 @@ void follow_page(struct hub *hub, const struct reply *reply)
     if (channel != NULL && channel->reads > 0) {
         channel->reads--;
     }
-    bool useful = reply->kind == REPLY_PAGE && reply->page.count > 0;
-    for (size_t i = 0; channel != NULL && useful && i < reply->page.count; i++) {
-        useful = tail_put(hub->tail, reply->page.events[i]) == SP_OK;
+    enum sp_error error = reply->kind == REPLY_ERROR ? reply->error
+                          : reply->page.count == 0   ? SP_EINTEGRITY
+                                                     : SP_OK;
+    for (size_t i = 0; channel != NULL && error == SP_OK && i < reply->page.count; i++) {
+        error = tail_put(hub->tail, reply->page.events[i]);
     }
-    if (channel != NULL && useful) {
+    if (channel != NULL && error == SP_OK) {
         wake_waiting(channel);
     } else if (channel != NULL) {
-        enum sp_error error = reply->kind == REPLY_ERROR ? reply->error : SP_EINTEGRITY;
         if (sp_error_class(error) == SP_CLASS_RETRY) {
             hub->starved = true;
         } else {

@@ -66,6 +66,14 @@ struct session *hub_next_ready(struct hub *hub)
     return session;
 }
 
+size_t hub_ready_count(const struct hub *hub)
+{
+    size_t count = 0;
+    const struct session *session = NULL;
+    DL_COUNT2(hub->ready, session, count, next_ready);
+    return count;
+}
+
 static struct session *session_of(struct hub *hub, const struct origin *origin)
 {
     struct session *session =

@@ -45,6 +45,7 @@ int hub_timeout_ms(const struct hub *hub);
 
 /* The next session that may have something to send, or that may be read from again; NULL: none. */
 struct session *hub_next_ready(struct hub *hub);
+size_t hub_ready_count(const struct hub *hub);
 /* Puts SESSION back among the ready ones: it had more to send than its turn allows. */
 void hub_mark_ready(struct session *session);
 

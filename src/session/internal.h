@@ -59,6 +59,7 @@ struct session {
     int64_t not_after_ms;
     struct buffer in;  /* a frame that is not all there, or that cannot be carried out yet */
     struct buffer out; /* answers; never events or file data */
+    unsigned chunks;   /* DATA of its uploads that the workers still have */
     unsigned waiting;  /* requests that wait for their answer, weighted */
     bool stalled;      /* in the hub's stalled list: a queue was full */
     bool ready;        /* in the hub's ready list */
@@ -109,11 +110,14 @@ struct transfer {
     struct log_key log;
     struct command_file file;
     struct upload *upload;
-    uint8_t *content;    /* owned: an inline file's bytes on their way to the domain */
-    uint64_t size;       /* as stored */
-    uint64_t pool_bytes; /* taken from the hub's pool */
+    uint8_t *content; /* owned: an inline file's bytes on their way to the domain */
+    uint64_t size;    /* as stored */
+    struct presence_entry *member;
+    int64_t moved_ms;    /* monotonic: when DATA came last */
+    uint64_t pool_bytes; /* taken from the hub's pool, and from what one member may take of it */
     uint64_t credit;     /* what the sender may still send, or, in a download, what we may */
     uint64_t received;   /* bytes so far */
+    unsigned writes;     /* with the worker */
     uint64_t credit_due; /* written and not given back yet */
     /* downloads */
     struct download *download;
@@ -144,6 +148,7 @@ struct presence_entry {
     uint64_t version;                   /* when it last changed */
     int64_t tokens_milli;               /* messages that may be sent now, times 1,000 */
     int64_t refilled_ms;                /* monotonic: when that was right */
+    uint64_t pool_bytes;                /* of the uploads' pool, in all its sessions */
     struct presence_entry *prev, *next; /* by version, oldest first */
     UT_hash_handle hh;
 };
@@ -251,7 +256,9 @@ SP_CHECK enum sp_error upload_commit(struct transfer *transfer, const sealpost_v
 void upload_cancel(struct transfer *transfer, enum sp_error error, const char *text);
 void upload_reply(struct transfer *transfer, const struct reply *reply);
 void upload_completed(struct transfer *transfer, struct files_completion *completion);
-void upload_prepare(struct transfer *transfer); /* phase UPLOAD_WAITING: is there credit now? */
+/* Phase UPLOAD_WAITING: begins if there is credit now, else SP_OK as well. An error: it is to be
+ * cancelled. */
+SP_CHECK enum sp_error upload_prepare(struct transfer *transfer);
 
 SP_CHECK enum sp_error download_get(struct session *session, const struct frame *frame,
                                     const sealpost_v1_Get *get);
@@ -274,6 +281,7 @@ uint32_t presence_take_message(struct session *session);
 /* It was not sent after all. */
 void presence_return_message(struct session *session);
 void presence_tick(struct hub *hub);
+/* Sends what has changed since the session saw it last, as far as its answers have room. */
 void presence_pull(struct session *session);
 void presence_deinit(struct hub *hub);
 

@@ -123,7 +123,7 @@ void presence_pull(struct session *session)
 {
     struct presence *presence = &session->hub->presence;
     if (!session->watches_presence || session->state != SESSION_OPEN ||
-        session->out.size >= OUTPUT_PAUSE_BYTES) {
+        session->presence_seen == presence->published || session->out.size >= OUTPUT_PAUSE_BYTES) {
         return; /* it catches up later: states are not queued */
     }
     struct presence_entry *entry = presence->by_version;
@@ -147,6 +147,10 @@ void presence_pull(struct session *session)
         if (message.changes_count == COUNT_OF(message.changes)) {
             session_send(session, FRAME_PRESENCE, 0, &message);
             message.changes_count = 0;
+            session->presence_seen = entry->version;
+            if (session->out.size >= OUTPUT_PAUSE_BYTES) {
+                return; /* session_pull() comes again */
+            }
         }
     }
     if (message.changes_count > 0) {

@@ -296,8 +296,8 @@ static enum sp_error handle_cancel(struct session *session, const struct frame *
     if (late) {
         return SP_OK; /* the transfer has had, or will have, its last answer by itself */
     }
-    session_send(session, FRAME_DONE, frame->stream, NULL);
     upload_cancel(transfer, SP_OK, NULL);
+    session_send(session, FRAME_DONE, frame->stream, NULL); /* last: it may end the session */
     return SP_OK;
 }
 

@@ -133,7 +133,8 @@ const char *session_username(const struct session *session)
 bool session_wants_input(const struct session *session)
 {
     return session->state == SESSION_OPEN && !session->stalled &&
-           session->waiting < LIMIT_COMMANDS_PER_SESSION && session->out.size < OUTPUT_PAUSE_BYTES;
+           session->waiting < LIMIT_COMMANDS_PER_SESSION &&
+           session->chunks < LIMIT_CHUNKS_PER_SESSION && session->out.size < OUTPUT_PAUSE_BYTES;
 }
 
 void session_end(struct session *session, enum sp_error error, const char *text)
@@ -244,9 +245,11 @@ void session_receive(struct session *session, const uint8_t *data, size_t size)
 
 void session_pull(struct session *session, struct writer *writer)
 {
+    if (session->state == SESSION_OPEN && session->out.size < OUTPUT_PAUSE_BYTES) {
+        session_continue(session); /* requests whose answers had no room before */
+    }
     size_t left = writer_left(writer);
     size_t size = session->out.size < left ? session->out.size : left;
-    bool was_full = session->out.size >= OUTPUT_PAUSE_BYTES;
     if (size > 0) {
         writer_copy(writer, buffer_data(&session->out), size);
         buffer_consume(&session->out, size);
@@ -254,11 +257,24 @@ void session_pull(struct session *session, struct writer *writer)
     if (session->state != SESSION_OPEN || session->out.size > 0) {
         return; /* an answer that is cut in two must be whole before anything else comes */
     }
-    if (was_full) {
-        session_continue(session);
-    }
+    presence_pull(session);
     follow_pull(session, writer);
     download_pull(session, writer);
+}
+
+/* An upload that stands still gives its credit to others. */
+static void check_uploads(struct session *session, int64_t now_ms)
+{
+    struct transfer *transfer = session->transfers;
+    while (transfer != NULL) {
+        struct transfer *next = transfer->next;
+        if (transfer->phase == UPLOAD_RECEIVING && transfer->credit > 0 &&
+            now_ms - transfer->moved_ms >= UPLOAD_IDLE_TIMEOUT_MS) {
+            upload_cancel(transfer, SP_EIDLE, "no data came for too long");
+            next = session->transfers; /* the session may have ended over it, and all that is its */
+        }
+        transfer = next;
+    }
 }
 
 void session_check_idle(struct session *session, int64_t now_ms)
@@ -266,6 +282,7 @@ void session_check_idle(struct session *session, int64_t now_ms)
     if (session->state != SESSION_OPEN || !session_wants_input(session)) {
         return;
     }
+    check_uploads(session, now_ms);
     int64_t idle_ms = now_ms - session->received_ms;
     if (session->in.size == 0) {
         session->partial_ms = 0;

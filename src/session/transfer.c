@@ -42,6 +42,7 @@ enum sp_error transfer_open(struct session *session, uint16_t stream, enum trans
     transfer->stream = stream;
     transfer->phase = phase;
     transfer->actor = session->actor;
+    transfer->member = session->presence;
     HASH_ADD(hh, hub->transfers, token, sizeof transfer->token, transfer);
     if (!TABLE_ADDED(transfer, hh)) {
         free(transfer);
@@ -60,6 +61,7 @@ void transfer_orphan(struct transfer *transfer)
     if (session != NULL) {
         DL_DELETE(session->transfers, transfer);
         session->transfer_count--;
+        session->chunks -= transfer->writes;
         transfer->session = NULL;
     }
 }
@@ -82,6 +84,7 @@ void transfer_close(struct transfer *transfer)
         hub->waiting_uploads--;
     }
     hub->upload_pool_bytes -= transfer->pool_bytes;
+    transfer->member->pool_bytes -= transfer->pool_bytes;
     struct transfer_chunk *chunk = NULL;
     struct transfer_chunk *next = NULL;
     DL_FOREACH_SAFE (transfer->chunks, chunk, next) {
@@ -121,17 +124,23 @@ void transfer_submit(struct transfer *transfer, struct command *command)
 
 void transfer_retry(struct hub *hub)
 {
-    struct transfer *transfer = NULL;
-    struct transfer *next = NULL;
-    HASH_ITER (hh, hub->transfers, transfer, next) {
+    struct transfer *transfer = hub->transfers;
+    while (transfer != NULL) {
+        struct transfer *next = transfer->hh.next;
+        enum sp_error error = SP_OK;
         if (transfer->command != NULL &&
             domain_submit(hub->config.domain, transfer->command) == SP_OK) {
             transfer->command = NULL;
             hub->held_commands--;
             submitted(transfer);
         } else if (transfer->phase == UPLOAD_WAITING) {
-            upload_prepare(transfer);
+            error = upload_prepare(transfer);
         }
+        if (error != SP_OK) {
+            upload_cancel(transfer, error, NULL);
+            next = hub->transfers; /* a session may have ended over it, and all that is its */
+        }
+        transfer = next;
     }
 }
 

@@ -12,6 +12,10 @@
 /* The least credit with which an upload is begun. */
 #define CREDIT_MINIMUM_BYTES (UINT64_C(64) * 1024)
 
+/* What the uploads of one member may hold of the pool: one who stands still leaves room for others.
+ */
+#define MEMBER_POOL_BYTES ((uint64_t)TRANSFER_POOL_BYTES / 4)
+
 static enum sp_error fill_offer(struct transfer *transfer, const sealpost_v1_Offer *offer)
 {
     enum sp_error error =
@@ -165,29 +169,35 @@ static void offered(struct transfer *transfer, const struct reply *reply)
         withdraw(transfer);
         return;
     }
-    upload_prepare(transfer);
+    enum sp_error error = upload_prepare(transfer);
+    if (error != SP_OK) {
+        upload_cancel(transfer, error, NULL);
+    }
 }
 
-void upload_prepare(struct transfer *transfer)
+enum sp_error upload_prepare(struct transfer *transfer)
 {
     struct hub *hub = transfer->hub;
     uint64_t left = TRANSFER_POOL_BYTES - hub->upload_pool_bytes;
-    uint64_t credit = left < TRANSFER_WINDOW_BYTES ? left : (uint64_t)TRANSFER_WINDOW_BYTES;
+    uint64_t own = MEMBER_POOL_BYTES - transfer->member->pool_bytes;
+    uint64_t credit = own < left ? own : left;
+    credit = credit < TRANSFER_WINDOW_BYTES ? credit : (uint64_t)TRANSFER_WINDOW_BYTES;
     if (credit < CREDIT_MINIMUM_BYTES) {
-        return; /* others' uploads hold it; hub_tick() comes again */
+        return SP_OK; /* other uploads hold it; hub_tick() comes again */
     }
     enum sp_error error =
         files_upload_begin(hub->config.files, transfer->token, &transfer->file.file,
                            transfer->file.size, &transfer->upload);
     if (error != SP_OK) {
-        upload_cancel(transfer, error, NULL);
-        return;
+        return error;
     }
     hub->waiting_uploads--;
     hub->upload_pool_bytes += credit;
+    transfer->member->pool_bytes += credit;
     transfer->pool_bytes = credit;
     transfer->credit = credit;
     transfer->phase = UPLOAD_PREPARING;
+    return SP_OK;
 }
 
 enum sp_error upload_data(struct transfer *transfer, struct slice raw)
@@ -197,6 +207,7 @@ enum sp_error upload_data(struct transfer *transfer, struct slice raw)
     }
     transfer->credit -= raw.size;
     transfer->received += raw.size;
+    transfer->moved_ms = transfer->hub->now_ms;
     if (raw.size == 0) {
         return SP_OK;
     }
@@ -207,7 +218,10 @@ enum sp_error upload_data(struct transfer *transfer, struct slice raw)
     enum sp_error error = files_upload_write(transfer->upload, raw.data, raw.size);
     if (error != SP_OK) {
         upload_cancel(transfer, error, NULL);
+        return SP_OK;
     }
+    transfer->writes++;
+    transfer->session->chunks++;
     return SP_OK;
 }
 
@@ -234,6 +248,7 @@ enum sp_error upload_commit(struct transfer *transfer, const sealpost_v1_Commit 
 static void ready(struct transfer *transfer)
 {
     transfer->phase = UPLOAD_RECEIVING;
+    transfer->moved_ms = transfer->hub->now_ms;
     sealpost_v1_Offered message = {.credit = transfer->credit};
     memcpy(message.file, transfer->file.file.bytes, sizeof message.file);
     session_send(transfer->session, FRAME_OFFERED, transfer->stream, &message);
@@ -242,6 +257,11 @@ static void ready(struct transfer *transfer)
 static void written(struct transfer *transfer, uint64_t bytes)
 {
     transfer->credit_due += bytes;
+    transfer->writes--;
+    if (transfer->session != NULL) {
+        transfer->session->chunks--;
+        hub_mark_ready(transfer->session);
+    }
     bool worth_it = transfer->credit_due >= transfer->pool_bytes / 4;
     if (transfer->phase != UPLOAD_RECEIVING || !worth_it) {
         return;

@@ -264,6 +264,50 @@ static void too_many_requests_wait(void **state)
     fixture_close(&fixture);
 }
 
+/* Sends COUNT requests of TYPE in one go, and counts the answers of type LAST that come to a client
+ * who reads all of them. */
+static int count_pipelined(struct peer *peer, enum frame_type type, int count, enum frame_type last)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, 65536);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(
+            frame_append(&bytes, type, (uint16_t)(i + 1), NULL, (struct slice){NULL, 0}), SP_OK);
+    }
+    session_receive(peer->session, buffer_data(&bytes), bytes.size);
+    buffer_deinit(&bytes);
+    int seen = 0;
+    for (int i = 0; i < 100; i++) {
+        fixture_settle(peer->fixture);
+        while (peer_has_frame(peer)) {
+            peer_next(peer, &frame, &message);
+            seen += frame.type == last ? 1 : 0;
+        }
+    }
+    return seen;
+}
+
+/* Requests that wait because answers have no room are carried out when there is room, without
+ * anything more coming. */
+static void pipelined_requests_are_all_answered(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct peer alice;
+    fixture_open(&fixture, TAIL_BYTES);
+    peer_login(&fixture, "alice", &alice);
+    for (int i = 0; i < LIMIT_PAGE_ROWS; i++) {
+        char name[LIMIT_LOG_NAME_BYTES + 1];
+        snprintf(name, sizeof name, "room%060d", i);
+        peer_create_room(&alice, name);
+    }
+    assert_int_equal(count_pipelined(&alice, FRAME_STATUS, 2000, FRAME_STATUS_RESULT), 2000);
+    assert_int_equal(count_pipelined(&alice, FRAME_LIST, 64, FRAME_LIST_END), 64);
+    assert_true(session_wants_input(alice.session));
+    peer_close(&alice);
+    fixture_close(&fixture);
+}
+
 /* The domain's queue is full: the sessions that feed it stop being read, and go on by themselves.
  */
 static void a_full_queue_stalls_and_recovers(void **state)
@@ -417,6 +461,7 @@ int main(void)
         cmocka_unit_test(one_byte_at_a_time_is_the_same),
         cmocka_unit_test(a_malformed_frame_ends_only_this_session),
         cmocka_unit_test(too_many_requests_wait),
+        cmocka_unit_test(pipelined_requests_are_all_answered),
         cmocka_unit_test(a_full_queue_stalls_and_recovers),
         cmocka_unit_test(too_fast_is_told_when_to_come_again),
         cmocka_unit_test(a_frame_that_drips_ends_the_session),

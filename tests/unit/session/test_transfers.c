@@ -10,6 +10,7 @@
 
 #include "crypto/digest.h"
 #include "session/fixture.h"
+#include "session/internal.h"
 
 #define TAIL_BYTES (1 << 20)
 #define STREAM 40
@@ -362,6 +363,128 @@ static void a_ninth_transfer_is_refused(void **state)
     fixture_close(&fixture);
 }
 
+/* The answer to CANCEL may be what ends the session: nothing of it is touched afterwards. */
+static void cancelling_without_memory_ends_the_session(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct peer alice;
+    fixture_open(&fixture, TAIL_BYTES);
+    peer_login(&fixture, "alice", &alice);
+    peer_create_room(&alice, "general");
+    sealpost_v1_Offer offer = make_offer(&alice, "general", 100000);
+    (void)offer_file(&alice, &offer);
+    alice.session->out.maximum = 4; /* as if there were no memory */
+    peer_send(&alice, FRAME_CANCEL, STREAM, NULL, NULL, 0);
+    assert_true(session_ended(alice.session));
+    peer_close(&alice);
+    fixture_settle_files(&fixture);
+    fixture_close(&fixture);
+}
+
+/* However small the pieces: what waits for the disk is bounded, and the session is not read from
+ * meanwhile. */
+static void many_small_pieces_are_held_back(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct peer alice;
+    fixture_open(&fixture, TAIL_BYTES);
+    peer_login(&fixture, "alice", &alice);
+    peer_create_room(&alice, "general");
+    sealpost_v1_Offer offer = make_offer(&alice, "general", 100000);
+    (void)offer_file(&alice, &offer);
+    unsigned sent = 0;
+    while (session_wants_input(alice.session)) {
+        peer_send(&alice, FRAME_DATA, STREAM, NULL, "x", 1);
+        sent++;
+    }
+    assert_int_equal(sent, LIMIT_CHUNKS_PER_SESSION);
+    fixture_settle_files(&fixture);
+    assert_true(session_wants_input(alice.session));
+    peer_close(&alice);
+    fixture_settle_files(&fixture);
+    fixture_close(&fixture);
+}
+
+/* One member's uploads that stand still neither take all the room nor keep what they have. */
+static void who_stands_still_leaves_room(void **state)
+{
+    (void)state;
+    enum { SESSIONS = 4 };
+    struct fixture fixture;
+    struct peer alice[SESSIONS];
+    struct peer bob;
+    fixture_open(&fixture, TAIL_BYTES);
+    for (uint32_t i = 0; i < SESSIONS; i++) {
+        peer_login(&fixture, "alice", &alice[i]);
+        alice[i].next_id = 1000 * i;
+    }
+    peer_login(&fixture, "bob", &bob);
+    peer_create_room(&alice[0], "general");
+    peer_join(&bob, "general");
+    for (uint32_t i = 0; i < SESSIONS * LIMIT_TRANSFERS_PER_SESSION; i++) {
+        struct peer *peer = &alice[i / LIMIT_TRANSFERS_PER_SESSION];
+        sealpost_v1_Offer offer = make_offer(peer, "general", 2000000);
+        peer_send(peer, FRAME_OFFER, (uint16_t)(100 + i), &offer, NULL, 0);
+    }
+    fixture_settle_files(&fixture);
+    assert_in_range(fixture.hub->upload_pool_bytes, 1, TRANSFER_POOL_BYTES / 4);
+    assert_true(fixture.hub->waiting_uploads > 0);
+    sealpost_v1_Offer offer = make_offer(&bob, "general", 10);
+    (void)offer_file(&bob, &offer);
+    clock_settable_advance(&fixture.clock, UPLOAD_IDLE_TIMEOUT_MS);
+    fixture_settle(&fixture);
+    session_check_idle(alice[0].session, clock_monotonic_ms(&fixture.clock.clock));
+    fixture_settle_files(&fixture);
+    unsigned idle = 0;
+    while (peer_has_frame(&alice[0])) {
+        peer_next(&alice[0], &frame, &message);
+        idle += frame.type == FRAME_ERROR && message.error.error == SP_EIDLE ? 1 : 0;
+    }
+    assert_int_equal(idle, LIMIT_TRANSFERS_PER_SESSION);
+    for (uint32_t i = 0; i < SESSIONS; i++) {
+        peer_close(&alice[i]);
+    }
+    peer_close(&bob);
+    fixture_settle_files(&fixture);
+    assert_int_equal(fixture.hub->upload_pool_bytes, 0);
+    fixture_close(&fixture);
+}
+
+/* Nothing is read ahead for a client that gives no credit. */
+static void a_download_without_credit_reads_nothing(void **state)
+{
+    (void)state;
+    enum { SIZE = 300000 };
+    struct fixture fixture;
+    struct peer alice;
+    fixture_open(&fixture, TAIL_BYTES);
+    peer_login(&fixture, "alice", &alice);
+    peer_create_room(&alice, "general");
+    uint8_t *bytes = make_bytes(SIZE);
+    struct digest digest = digest_bytes(bytes, SIZE);
+    sealpost_v1_Offer offer = make_offer(&alice, "general", SIZE);
+    uint64_t credit = offer_file(&alice, &offer);
+    send_data(&alice, bytes, SIZE, credit);
+    commit(&alice, SIZE, &digest);
+    peer_expect(&alice, FRAME_STORED, &frame, &message);
+    sealpost_v1_Get get = {.credit = 0};
+    hex_encode(message.stored.file.id, ID_BYTES, get.file);
+    peer_send(&alice, FRAME_GET, STREAM, &get, NULL, 0);
+    peer_expect(&alice, FRAME_FILE, &frame, &message);
+    fixture_settle_files(&fixture);
+    assert_int_equal(fixture.hub->download_pool_bytes, 0);
+    sealpost_v1_Credit more = {.bytes = 1000};
+    peer_send(&alice, FRAME_CREDIT, STREAM, &more, NULL, 0);
+    peer_expect(&alice, FRAME_DATA, &frame, &message);
+    assert_int_equal(frame.raw.size, 1000);
+    free(bytes);
+    peer_close(&alice);
+    assert_int_equal(fixture.hub->download_pool_bytes, 0);
+    fixture_close(&fixture);
+}
+
 static void a_box_hides_others_submissions(void **state)
 {
     (void)state;
@@ -425,6 +548,10 @@ int main(void)
         cmocka_unit_test(a_cut_after_commit_stores_the_file),
         cmocka_unit_test(cancelling_leaves_nothing),
         cmocka_unit_test(a_ninth_transfer_is_refused),
+        cmocka_unit_test(cancelling_without_memory_ends_the_session),
+        cmocka_unit_test(many_small_pieces_are_held_back),
+        cmocka_unit_test(who_stands_still_leaves_room),
+        cmocka_unit_test(a_download_without_credit_reads_nothing),
         cmocka_unit_test(a_box_hides_others_submissions),
     };
     return cmocka_run_group_tests_name("session/transfers", tests, NULL, NULL);
