@@ -3,7 +3,10 @@ that stops, acknowledgements that survive, members who are shut out while they a
 
 import hashlib
 import os
+import re
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -248,6 +251,39 @@ class ShutOut(harness.TestCase):
         self.assertEqual(result.code, 4)
         self.assertIn("revoked", result.err)
         self.assertRegex(self.server.log(), r"event=refused .*error=revoked serial=[0-9a-f]+ fingerprint=[0-9a-f]{64}")
+
+    def test_a_handshake_begun_before_the_reload_is_judged_after_it(self):
+        heidi = self.member("heidi")
+        context = ssl.create_default_context(cafile=os.path.join(heidi.bundle, "ca.pem"))
+        context.load_cert_chain(os.path.join(heidi.bundle, "cert.pem"), os.path.join(heidi.bundle, "key.pem"))
+        context.set_alpn_protocols(["sealpost/1"])
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=5) as connection:
+            with self.assertRaises(ssl.SSLWantReadError):
+                tls.do_handshake()
+            connection.sendall(outgoing.read())  # the ClientHello, and no more for now
+            time.sleep(0.3)
+            reloads = self.server.log().count("event=reloaded")
+            self.server.ca.revoke("heidi")
+            self.server.reload()
+            harness.wait_until(lambda: self.server.log().count("event=reloaded") > reloads, 5, "the reload")
+            while True:
+                try:
+                    tls.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    incoming.write(connection.recv(65536))
+            connection.sendall(outgoing.read())
+            incoming.write(connection.recv(65536))
+            try:
+                frame_type = tls.read(65536)[4]
+            except ssl.SSLError as error:
+                self.assertIn("revoked", str(error))
+            else:
+                self.assertEqual(frame_type, 2, "BYE")
+        harness.wait_until(lambda: re.search("event=refused .*member=heidi.*error=revoked", self.server.log()), 5,
+                           "the refusal")
 
     def test_a_bad_reload_keeps_the_old_certificates(self):
         path = self.server.ca.path("crl.pem")
