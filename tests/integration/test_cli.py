@@ -370,6 +370,22 @@ class Files(harness.TestCase):
         self.assertEqual(bob.json("log", "hw1", "-n1")[0]["text"], "due on Friday")
         self.assertEqual(bob.run("say", "hw1", "x").code, 4)
 
+    def test_rooms_are_no_boxes(self):
+        alice = self.member("alice")
+        alice.ok("room", "create", "open-room")
+        alice.ok("box", "create", "closed-box")
+        paths = [alice.write(name, b"secret") for name in ("s1", "s2")]
+        result = alice.run("submit", "open-room", *paths)
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertIn("NOT SUBMITTED: " + paths[1] + ": open-room is a room: everybody in it would see the file; use: "
+                      "sealpost send open-room", result.err)
+        result = alice.run("--json", "submit", "open-room", *paths)
+        self.assertEqual([(each["type"], each["error"]) for each in result.json()], 2 * [("not-submitted", "invalid")])
+        result = alice.run("send", "closed-box", *paths)
+        self.assertEqual((result.code, result.out), (2, ""), result)
+        self.assertIn("closed-box is a box; use: sealpost submit closed-box", result.err)
+        self.assertEqual(alice.json("file", "list", "open-room") + alice.json("file", "list", "closed-box"), [])
+
     def test_submission_survives_a_crash(self):
         alice, bob = self.member("alice"), self.member("bob")
         alice.ok("box", "create", "crash")

@@ -106,6 +106,21 @@ class Json(harness.TestCase):
         self.assertEqual(bob.run("--json", "chat", "closed").code, 4)
         self.assertEqual(bob.run("--json", "chat", "no-such-room").code, 5)
 
+    def test_rooms_are_no_boxes(self):
+        alice = self.member("alice")
+        alice.ok("room", "create", "r")
+        alice.ok("box", "create", "b")
+        path = alice.write("secret", b"s")
+        chat = self.chat(alice)
+        for command, text in (({"cmd": "submit", "box": "r"}, "r is a room"), ({"cmd": "send", "room": "b"}, "is a box")):
+            result = chat.ask(path=path, **command)
+            self.assertEqual((result["ok"], result["error"], result["unknown"]), (False, "invalid", False))
+            self.assertIn(text, result["text"])
+        self.assertTrue(chat.ask(cmd="submit", box="b", path=path)["ok"])
+        self.assertTrue(chat.ask(cmd="send", room="r", path=path)["ok"])
+        self.assertEqual(chat.close(), 0)
+        self.assertEqual(len(alice.json("file", "list", "r") + alice.json("file", "list", "b")), 2)
+
     def test_end_of_following(self):
         alice = self.member("alice")
         alice.ok("room", "create", "ending")
