@@ -30,7 +30,7 @@ _sealpost()
     done
     if [[ $cur == -* ]]; then
         case $command in
-        chat) options+=' --lines' ;;
+        chat) options+=' --lines --commands' ;;
         log) options+=' --lines --after --since --follow' ;;
         send | submit) options+=' --name' ;;
         get) options+=' --output --force' ;;

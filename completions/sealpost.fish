@@ -24,6 +24,7 @@ complete -c sealpost -n '__fish_seen_subcommand_from help' -a "$commands"
 complete -c sealpost -n '__fish_seen_subcommand_from send submit' -F
 complete -c sealpost -n '__fish_seen_subcommand_from send submit' -l name -x -d 'name of the file'
 complete -c sealpost -n '__fish_seen_subcommand_from chat log' -s n -l lines -x -d 'this many events'
+complete -c sealpost -n '__fish_seen_subcommand_from chat' -l commands -d 'lines of a pipe may be commands'
 complete -c sealpost -n '__fish_seen_subcommand_from log' -l after -x -d 'after this sequence number'
 complete -c sealpost -n '__fish_seen_subcommand_from log' -l since -x -d 'since this time'
 complete -c sealpost -n '__fish_seen_subcommand_from log' -s f -l follow -d 'go on with new events'

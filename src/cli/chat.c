@@ -262,6 +262,7 @@ int cmd_chat(struct cli *cli)
         .recent = json ? 0 : CHAT_RECENT_LINES,
         .reading = cli_may_read_input(cli),
         .interactive = isatty(STDIN_FILENO) == 1,
+        .commands = isatty(STDIN_FILENO) == 1 || option_given(options, OPTION_COMMANDS),
         .backoff_ms = FIRST_BACKOFF_MS};
 
     if (options->arg_count > 0 && room == NULL) {

@@ -81,6 +81,7 @@ struct chat {
     uint64_t recent;                     /* events to show of a room when it is joined */
     bool reading;                        /* standard input is not over */
     bool interactive;                    /* standard input is a terminal */
+    bool commands;                       /* lines may be commands */
     bool quit;
     int code;              /* what chat exits with */
     int64_t connect_at_ms; /* monotonic; 0: connected, or connecting */

@@ -167,6 +167,10 @@ static void on_line(struct chat *chat, char *line, size_t size)
     if (input.verb == CHAT_NOTHING) {
         return;
     }
+    if (!chat->commands) { /* others may have written it: it is text and nothing else */
+        post(chat, line, size);
+        return;
+    }
     if (input.verb == CHAT_TEXT) {
         post(chat, input.text, input.size);
         return;

@@ -5,9 +5,12 @@
 #define ANY (-1)
 
 static const struct command commands[] = {
-    {"chat", "[ROOM]", 0, 1, OPTION_BIT(OPTION_LINES), cmd_chat, "talk in a room, live",
+    {"chat", "[ROOM]", 0, 1, OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_COMMANDS), cmd_chat,
+     "talk in a room, live",
      "What you type is posted, line by line. Lines that start with '/' are commands; /help lists\n"
-     "them. '//text' posts '/text'. Without ROOM, all the rooms that you are in are shown.\n"
+     "them. '//text' posts '/text'. From a pipe or a file, every line that is not blank is posted\n"
+     "as it is, unless --commands is given. Without ROOM, all the rooms that you are in are "
+     "shown.\n"
      "With --json, events come out and commands go in as one JSON object a line: sealpost(1).\n"},
     {"say", "ROOM [TEXT|-]", 1, 2, 0, cmd_say, "post a message",
      "Without TEXT, or with '-', the message is read from standard input.\n"},

@@ -44,6 +44,8 @@ static const struct option_spec specs[OPTION_COUNT] = {
     {OPTION_FORCE, OPTION_FLAG, "force", NULL, "overwrite an existing file", 0, false, '\0'},
     {OPTION_NAME, OPTION_TEXT, "name", "NAME", "call the file NAME instead of PATH's last part", 0,
      false, '\0'},
+    {OPTION_COMMANDS, OPTION_FLAG, "commands", NULL,
+     "lines that begin with '/' are commands even from a pipe or a file", 0, false, '\0'},
 };
 
 const struct option_spec *option_spec(enum option option)

@@ -33,6 +33,7 @@ enum option {
     OPTION_OUTPUT,
     OPTION_FORCE,
     OPTION_NAME,
+    OPTION_COMMANDS,
     OPTION_COUNT
 };
 

@@ -136,7 +136,7 @@ class Lines(harness.TestCase):
     def test_on_a_pipe(self):
         alice, bob = self.member("alice"), self.member("bob")
         alice.ok("room", "create", "den")
-        result = alice.ok("chat", "den", stdin=b"one\n\n//two\n  three\n/topic bees\n/members\n")
+        result = alice.ok("chat", "den", "--commands", stdin=b"one\n\n//two\n  three\n/topic bees\n/members\n")
         self.assertIn("alice online owner", result.out)
         messages = [line.split(" ", 5)[5] for line in alice.ok("log", "den").lines() if " message " in line]
         self.assertEqual(messages, ["one", "/two", "  three"])
@@ -144,6 +144,14 @@ class Lines(harness.TestCase):
         result = bob.run("chat", "den", stdin=b"x\n")
         self.assertEqual(result.code, 4)
         self.assertIn("sealpost room join den", result.err)
+
+    def test_a_pipe_gives_no_commands(self):
+        alice = self.member("alice")
+        alice.ok("room", "create", "output")
+        alice.ok("chat", "output", stdin=b"/topic mine\n/leave\n\n  /quit\n//etc\n/usr/bin/env\n")
+        messages = [event["text"] for event in alice.json("log", "output") if event["kind"] == "message"]
+        self.assertEqual(messages, ["/topic mine", "/leave", "  /quit", "//etc", "/usr/bin/env"])
+        self.assertEqual(alice.ok("room", "topic", "output").out, "\n")
 
     def test_order_is_kept(self):
         alice = self.member("alice", "typist")
@@ -155,7 +163,7 @@ class Lines(harness.TestCase):
     def test_commands_are_never_posted(self):
         alice = self.member("alice")
         alice.ok("room", "create", "safe")
-        result = alice.ok("chat", "safe", stdin=b"/nick secret\n  /msg bob secret\n\t/join\n/\n/quit now\n")
+        result = alice.ok("chat", "safe", "--commands", stdin=b"/nick secret\n  /msg bob secret\n\t/join\n/\n/quit now\n")
         self.assertEqual(result.err.count("sealpost: error: "), 5, result)
         self.assertEqual(len(alice.ok("log", "safe").lines()), 1)
         self.assertNotIn("secret", result.err)
@@ -164,7 +172,7 @@ class Lines(harness.TestCase):
         alice = self.member("alice")
         alice.ok("room", "create", "fail")
         long_text = b"z" * 20000
-        result = alice.run("chat", "fail", stdin=b"/leave\nmy precious words\n" + long_text + b"\n")
+        result = alice.run("chat", "fail", "--commands", stdin=b"/leave\nmy precious words\n" + long_text + b"\n")
         self.assertNotEqual(result.code, 0)
         self.assertIn("my precious words", result.err)
         self.assertIn(long_text.decode(), result.err)
