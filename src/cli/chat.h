@@ -91,6 +91,8 @@ struct chat {
 
 /* A new task at the end of the list; NULL when memory runs out (that was said). LOG may be "". */
 struct task *task_new(struct chat *chat, enum task_kind kind, const char *log);
+/* Puts TASK before all others. */
+void task_hurry(struct chat *chat, struct task *task);
 /* Gives TASK a copy of SIZE bytes as its action's text. SP_ENOMEM. */
 SP_CHECK enum sp_error task_set_text(struct task *task, const char *text, size_t size);
 /* Ends TASK with an error before it was asked for, and frees it. */

@@ -67,6 +67,7 @@ void followed_resume(struct chat *chat)
         if (task != NULL) {
             task->after = at->last > at->hidden ? at->last : at->hidden;
             task->silent = true;
+            task_hurry(chat, task); /* an unfollow that waits is to find it followed */
         }
     }
 }

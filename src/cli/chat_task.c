@@ -85,6 +85,14 @@ static void unlink_task(struct chat *chat, const struct task *task)
     }
 }
 
+void task_hurry(struct chat *chat, struct task *task)
+{
+    unlink_task(chat, task);
+    task->next = chat->tasks;
+    chat->tasks = task;
+    chat->task_count++;
+}
+
 static void task_free(struct task *task)
 {
     if (task->action.fd >= 0) {
@@ -153,12 +161,30 @@ static enum sp_error ask(struct chat *chat, struct task *task)
     return SP_EINVALID;
 }
 
+/* The other commands follow each other at the server; but unfollow needs what follow is answered.
+ */
+static bool is_behind_follow(const struct chat *chat, const struct task *task)
+{
+    const struct task *before = chat->tasks;
+
+    while (before != task && (before->kind != TASK_FOLLOW || strcmp(before->log, task->log) != 0)) {
+        before = before->next;
+    }
+    return before != task;
+}
+
 /* Asks for TASK; false when what stands behind it has to wait, too, since the order is the user's.
  */
 static bool start(struct chat *chat, struct task *task, int64_t now_ms)
 {
-    enum sp_error error = task->not_before_ms > now_ms ? SP_EBUSY : ask(chat, task);
+    enum sp_error error = SP_EBUSY;
 
+    if (task->kind == TASK_UNFOLLOW && is_behind_follow(chat, task)) {
+        return false;
+    }
+    if (task->not_before_ms <= now_ms) {
+        error = ask(chat, task);
+    }
     if (error == SP_EBUSY) {
         task->not_before_ms = task->not_before_ms > now_ms ? task->not_before_ms : now_ms + BUSY_MS;
         return is_transfer(task);

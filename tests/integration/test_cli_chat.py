@@ -121,6 +121,18 @@ class Json(harness.TestCase):
         self.assertEqual(chat.close(), 0)
         self.assertEqual(len(alice.json("file", "list", "r") + alice.json("file", "list", "b")), 2)
 
+    def test_unfollow_at_once(self):
+        alice = self.member("alice")
+        alice.ok("room", "create", "brief")
+        commands = [{"cmd": "follow", "room": "brief"}, {"cmd": "unfollow", "room": "brief"}, {"cmd": "list"},
+                    {"cmd": "follow", "room": "brief", "last": 1}, {"cmd": "say", "room": "brief", "text": "x"},
+                    {"cmd": "unfollow", "room": "brief"}, {"cmd": "unfollow", "room": "brief"}]
+        lines = "".join(harness.json.dumps({"id": i, **command}) + "\n" for i, command in enumerate(commands))
+        result = alice.run("--json", "chat", stdin=lines.encode())
+        answers = {each["id"]: each for each in result.json() if each["type"] == "result"}
+        self.assertEqual([answers[i]["ok"] for i in range(7)], 6 * [True] + [False], result)
+        self.assertEqual(answers[6]["error"], "not-found")
+
     def test_end_of_following(self):
         alice = self.member("alice")
         alice.ok("room", "create", "ending")
