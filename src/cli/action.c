@@ -1,17 +1,6 @@
 #include "cli/action.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
-
-static enum sp_error send_file(const struct action *action, struct sp_client *client,
-                               uint32_t *request)
-{
-    *request = 0;
-    if (action_is_repeatable(action) && lseek(action->fd, 0, SEEK_SET) != 0) {
-        return SP_EFILE;
-    }
-    return sp_send(client, &action->once, action->log, action->text, action->fd, request);
-}
 
 enum sp_error action_start(const struct action *action, struct sp_client *client, uint32_t *request)
 {
@@ -29,7 +18,7 @@ enum sp_error action_start(const struct action *action, struct sp_client *client
     case ACTION_POST:
         return sp_post(client, &action->once, action->log, action->text, action->size, request);
     case ACTION_SEND:
-        return send_file(action, client, request);
+        return sp_send(client, &action->once, action->log, action->text, action->fd, request);
     }
     *request = 0;
     return SP_EINVALID;

@@ -27,8 +27,7 @@ struct action {
     struct sp_once once;
 };
 
-/* Asks for it, once more. SP_OK with the request's number; the errors of sealpost/client.h, and
- * SP_EFILE when a file to be sent again cannot be read from its start. */
+/* Asks for it, once more. SP_OK with the request's number; the errors of sealpost/client.h. */
 SP_CHECK enum sp_error action_start(const struct action *action, struct sp_client *client,
                                     uint32_t *request);
 

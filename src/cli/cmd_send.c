@@ -1,17 +1,17 @@
 /* sealpost send and submit: files to a room or to a box, one after the other. */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/name.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/show.h"
+#include "cli/source.h"
 #include "cli/target.h"
 #include "cli/time_text.h"
+
+#define MS_PER_S 1000
 
 struct delivery {
     struct cli *cli;
@@ -124,7 +124,6 @@ static enum sp_error open_file(struct delivery *delivery)
     struct session *session = &delivery->cli->session;
     const char *wanted = delivery->cli->options->text[OPTION_NAME];
     const char *slash = strrchr(delivery->path, '/');
-    struct stat status;
 
     session->unknown = false;
     session->text[0] = '\0';
@@ -133,22 +132,33 @@ static enum sp_error open_file(struct delivery *delivery)
         session_keep_text(session, "its name is not allowed; give it another with --name");
         return SP_ENAME;
     }
-    delivery->fd = open(delivery->path, O_RDONLY | O_CLOEXEC);
-    if (delivery->fd < 0) {
-        session_explain(session, "cannot be opened: %s",
-                        strerror(errno)); /* NOLINT(concurrency-mt-unsafe): one thread */
-        return errno == ENOENT ? SP_ENOTFOUND : SP_EFILE;
+    return source_open(session, delivery->path, &delivery->fd);
+}
+
+static enum sp_error send_file(struct delivery *delivery, struct sp_notice *notice)
+{
+    struct session *session = &delivery->cli->session;
+    struct action action = {.kind = ACTION_SEND,
+                            .log = delivery->log,
+                            .text = delivery->name,
+                            .size = strlen(delivery->name),
+                            .fd = delivery->fd};
+    enum sp_error error = SP_OK;
+
+    sp_once_new(&action.once);
+    progress_init(&delivery->progress, &delivery->cli->out, delivery->name);
+    error = session_perform(session, &action, on_notice, delivery, notice);
+    progress_end(&delivery->progress);
+    if (error == SP_ETIMEOUT && !action_is_repeatable(&action) && source_is_dry(delivery->fd)) {
+        session->unknown = false; /* its end was not announced */
+        session_explain(session, "it gave nothing for %d s", session->timeout_ms / MS_PER_S);
+        error = SP_EFILE;
     }
-    if (fstat(delivery->fd, &status) != 0 || S_ISDIR(status.st_mode)) {
-        session_keep_text(session, "is a directory; pack it first, e.g. with tar");
-        return SP_EFILE;
-    }
-    return SP_OK;
+    return error;
 }
 
 static int deliver(struct delivery *delivery)
 {
-    struct action action = {.kind = ACTION_SEND, .log = delivery->log};
     struct sp_notice notice;
     int code = 0;
     enum sp_error error = target_check(delivery->target, &delivery->cli->session, delivery->path);
@@ -157,13 +167,7 @@ static int deliver(struct delivery *delivery)
         error = open_file(delivery);
     }
     if (error == SP_OK) {
-        action.text = delivery->name;
-        action.size = strlen(delivery->name);
-        action.fd = delivery->fd;
-        sp_once_new(&action.once);
-        progress_init(&delivery->progress, &delivery->cli->out, delivery->name);
-        error = session_perform(&delivery->cli->session, &action, on_notice, delivery, &notice);
-        progress_end(&delivery->progress);
+        error = send_file(delivery, &notice);
     }
     if (error == SP_OK) {
         report_success(delivery, &notice);
@@ -176,6 +180,31 @@ static int deliver(struct delivery *delivery)
     return code;
 }
 
+/* 0, or the exit code: what can be said without the server. */
+static int check_arguments(struct cli *cli)
+{
+    const struct options *options = cli->options;
+
+    if (option_given(options, OPTION_NAME) && options->arg_count != 2) {
+        return cli_usage(cli, "--name goes with one file only");
+    }
+    for (int i = 1; i < options->arg_count; i++) {
+        if (strcmp(options->args[i], "-") != 0) {
+            continue;
+        }
+        if (!option_given(options, OPTION_NAME)) {
+            return cli_usage(cli, "standard input has no name; give it one with --name");
+        }
+        if (!cli_may_read_input(cli)) {
+            return cli_usage(cli, "--no-input forbids reading standard input");
+        }
+        if (isatty(STDIN_FILENO) == 1) {
+            return cli_usage(cli, "standard input is a terminal; use a pipe or a file");
+        }
+    }
+    return 0;
+}
+
 static int deliver_all(struct cli *cli, bool submission)
 {
     const char *log = cli_log_argument(cli, 0);
@@ -185,8 +214,9 @@ static int deliver_all(struct cli *cli, bool submission)
     if (log == NULL) {
         return EXIT_USAGE;
     }
-    if (option_given(cli->options, OPTION_NAME) && cli->options->arg_count != 2) {
-        return cli_usage(cli, "--name goes with one file only");
+    code = check_arguments(cli);
+    if (code != 0) {
+        return code;
     }
     code = cli_open(cli);
     if (code != 0) {

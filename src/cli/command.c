@@ -27,11 +27,13 @@ static const struct command commands[] = {
     {"room members", "ROOM", 1, 1, 0, cmd_room_members, "list who is in a room", ""},
     {"room topic", "ROOM [TEXT]", 1, 2, 0, cmd_room_topic, "show or set a room's topic", ""},
     {"member list", "", 0, 0, 0, cmd_member_list, "list the members of the team", ""},
-    {"send", "ROOM PATH...", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_send, "send files to a room",
-     "Success means: the server has every byte, verified, on its disk.\n"},
-    {"submit", "BOX PATH...", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_submit, "submit files to a box",
+    {"send", "ROOM PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_send, "send files to a room",
+     "Success means: the server has every byte, verified, on its disk. '-' is standard input and\n"
+     "needs --name.\n"},
+    {"submit", "BOX PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_submit,
+     "submit files to a box",
      "Success means: the server has every byte, verified, on its disk. Whatever is not there is\n"
-     "called NOT SUBMITTED; nothing is kept for later.\n"},
+     "called NOT SUBMITTED; nothing is kept for later. '-' is standard input and needs --name.\n"},
     {"get", "ID", 1, 1, OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_FORCE), cmd_get, "get a file",
      "ID is the file's id, or its first 6 digits or more. The file gets its own name, in the\n"
      "current directory, and only when its SHA-256 is right; nothing is overwritten without\n"

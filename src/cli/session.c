@@ -183,6 +183,21 @@ bool session_sleep(const struct session *session, int ms)
     return *session->stop == 0;
 }
 
+bool session_idle(struct session *session, int ms)
+{
+    struct sp_notice notice;
+    enum sp_error error = SP_OK;
+
+    if (!session->online) {
+        return session_sleep(session, ms);
+    }
+    error = sp_wait_any(session->client, ms, session->stop, &notice);
+    if (error == SP_EDISCONNECTED || (error == SP_OK && notice.type == SP_NOTICE_CLOSED)) {
+        session->online = false;
+    }
+    return *session->stop == 0;
+}
+
 /* Whether to go on after ERROR; sleeps a while. *UNTIL_MS is set at the first failure. */
 static bool wait_for_next(struct session *session, unsigned attempt, int64_t *until_ms)
 {

@@ -74,6 +74,9 @@ SP_CHECK enum sp_error session_retry(struct session *session, bool repeatable,
 SP_CHECK enum sp_error session_perform(struct session *session, const struct action *action,
                                        sp_notice_fn fn, void *context, struct sp_notice *notice);
 
+/* Sleeps about MS and keeps the connection alive meanwhile; false when the user interrupts. */
+bool session_idle(struct session *session, int ms);
+
 /* Sleeps for MS, less if the user interrupts: false. */
 bool session_sleep(const struct session *session, int ms);
 

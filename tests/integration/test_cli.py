@@ -334,6 +334,39 @@ class Files(harness.TestCase):
             out = sender.stdout.read()
         self.assertEqual(json.loads(out)["file"]["size"], 200_000)
 
+    def test_pipe_without_a_writer(self):
+        alice = self.member("alice")
+        alice.ok("box", "create", "quiet")
+        fifo = alice.path("nobody")
+        os.mkfifo(fifo)
+        result = alice.run("submit", "quiet", fifo, "--timeout", "1", timeout=10)
+        self.assertEqual(result.code, 1, result)
+        self.assertIn("NOT SUBMITTED: " + fifo + ": is a pipe, and nobody wrote to it for 1 s", result.err)
+        with alice.popen("submit", "quiet", fifo, stderr=subprocess.PIPE) as sender:
+            harness.time.sleep(1)
+            sender.send_signal(signal.SIGINT)
+            self.assertEqual(sender.wait(10), 130)
+            self.assertIn(b"NOT SUBMITTED", sender.stderr.read())
+        with alice.popen("submit", "quiet", fifo, "--timeout", "1", stderr=subprocess.PIPE) as sender:
+            with open(fifo, "wb", buffering=0) as file:
+                file.write(b"a beginning")
+                self.assertEqual(sender.wait(20), 1)
+            self.assertIn(b"NOT SUBMITTED: " + fifo.encode() + b": it gave nothing for 1 s", sender.stderr.read())
+        self.assertEqual(alice.json("file", "list", "quiet"), [])
+
+    def test_standard_input(self):
+        alice = self.member("alice")
+        alice.ok("box", "create", "stdin")
+        self.assertIn("--name", alice.run("submit", "stdin", "-").err)
+        submitted = alice.json("submit", "stdin", "-", "--name", "piped", stdin=b"p" * 100_000)[0]
+        self.assertEqual((submitted["file"]["name"], submitted["file"]["size"]), ("piped", 100_000))
+        with open(alice.write("lines", b"first\nrest"), "rb", buffering=0) as file:
+            file.seek(6)
+            with alice.popen("--json", "submit", "stdin", "-", "--name", "rest", stdin=file,
+                             stdout=subprocess.PIPE) as sender:
+                self.assertEqual(json.loads(sender.stdout.read())["file"]["size"], 4)
+        self.assertEqual(alice.run("submit", "stdin", "-", "--name", "x", "--no-input").code, 2)
+
     def test_get_into_a_closed_pipe(self):
         alice = self.member("alice")
         alice.ok("room", "create", "flow")
