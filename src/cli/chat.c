@@ -271,7 +271,7 @@ int cmd_chat(struct cli *cli)
     if (option_given(options, OPTION_LINES)) {
         chat.recent = options->number[OPTION_LINES];
     }
-    chat.code = cli_open(cli);
+    chat.code = cli_open_patiently(cli);
     if (chat.code != 0) {
         return chat.code;
     }

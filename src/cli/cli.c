@@ -55,7 +55,7 @@ static int timeout_ms(const struct options *options)
     return (int)seconds * MS_PER_S;
 }
 
-int cli_open(struct cli *cli)
+static int open_with(struct cli *cli, enum sp_error (*connect)(struct session *session))
 {
     char message[WHAT_BYTES + SETTINGS_PATH_BYTES];
     char hint[WHAT_BYTES + SETTINGS_PATH_BYTES];
@@ -70,7 +70,7 @@ int cli_open(struct cli *cli)
         return sp_error_exit_code(error);
     }
     session_init(&cli->session, &cli->out, &cli->settings, timeout_ms(cli->options), cli->stop);
-    error = session_connect(&cli->session);
+    error = connect(&cli->session);
     if (error != SP_OK) {
         return cli_fail(cli, error, "", "cannot log in to %s:%u", cli->settings.server,
                         cli->settings.port);
@@ -78,6 +78,16 @@ int cli_open(struct cli *cli)
     say_verbose(&cli->out, "logged in to %s (%s) as %s", cli->settings.server, cli->session.server,
                 cli->session.username);
     return 0;
+}
+
+int cli_open(struct cli *cli)
+{
+    return open_with(cli, session_connect);
+}
+
+int cli_open_patiently(struct cli *cli)
+{
+    return open_with(cli, session_connect_patiently);
 }
 
 int cli_fail(struct cli *cli, enum sp_error error, const char *subject, const char *format, ...)

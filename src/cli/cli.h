@@ -28,6 +28,8 @@ const char *log_name_of(const char *text); /* the same for any text, silently */
 
 /* Reads the settings, connects and logs in. 0, or the exit code after it was said why not. */
 int cli_open(struct cli *cli);
+/* The same, but goes on trying for the timeout when the server cannot be reached. */
+int cli_open_patiently(struct cli *cli);
 
 /*
  * Says "sealpost: error: WHAT: why", a hint with SUBJECT (may be ""), and that the outcome is

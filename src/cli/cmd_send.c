@@ -218,7 +218,7 @@ static int deliver_all(struct cli *cli, bool submission)
     if (code != 0) {
         return code;
     }
-    code = cli_open(cli);
+    code = cli_open_patiently(cli);
     if (code != 0) {
         if (submission) {
             say_error(&cli->out, "NOT SUBMITTED: nothing of it");

@@ -10,6 +10,7 @@
 #define SOON_MS (14 * DAY_MS)
 #define FIRST_BACKOFF_MS 200
 #define LAST_BACKOFF_MS 2000
+#define MS_PER_S 1000
 
 void session_init(struct session *session, struct output *output, const struct settings *settings,
                   int timeout_ms, const volatile int *stop)
@@ -215,6 +216,25 @@ static bool wait_for_next(struct session *session, unsigned attempt, int64_t *un
     return session_sleep(session, backoff_ms);
 }
 
+enum sp_error session_connect_patiently(struct session *session)
+{
+    int64_t until_ms = 0;
+    enum sp_error error = session_connect(session);
+
+    for (unsigned i = 0; error_is_passing(error); i++) {
+        if (i == 0) {
+            say_note(session->output, "cannot reach the server (%s); trying on for %d s",
+                     session->text[0] == '\0' ? sp_error_text(error) : session->text,
+                     session->timeout_ms / MS_PER_S);
+        }
+        if (!wait_for_next(session, i, &until_ms)) {
+            return *session->stop != 0 ? SP_ECANCELLED : error;
+        }
+        error = session_connect(session);
+    }
+    return error;
+}
+
 enum sp_error session_retry(struct session *session, bool repeatable, session_attempt_fn attempt,
                             void *context, struct sp_notice *notice)
 {
@@ -226,6 +246,9 @@ enum sp_error session_retry(struct session *session, bool repeatable, session_at
         error = session->online ? SP_OK : session_connect(session);
         if (error == SP_OK) {
             error = attempt(session, context, notice);
+            if (!session->online && error != SP_ETIMEOUT) {
+                until_ms = 0; /* it was connected until now, and something moved */
+            }
         }
         if (error == SP_OK || *session->stop != 0 || !error_is_passing(error) ||
             (session->unknown && !repeatable) || !wait_for_next(session, i, &until_ms)) {

@@ -62,7 +62,14 @@ typedef enum sp_error (*session_attempt_fn)(struct session *session, void *conte
                                             struct sp_notice *notice);
 
 /*
- * Attempts it, connecting again if need be, until it is done, refused, or the timeout is over.
+ * session_connect() until the timeout is over, when the server cannot be reached: what is to be
+ * said about it is said at the first failure.
+ */
+SP_CHECK enum sp_error session_connect_patiently(struct session *session);
+
+/*
+ * Attempts it, connecting again if need be, until it is done, refused, or the timeout is over,
+ * which is counted from when the server was connected last.
  * What is not REPEATABLE is not attempted again once it may have been done. session->unknown tells
  * whether it may have been done in spite of an error.
  */

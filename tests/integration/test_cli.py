@@ -419,6 +419,42 @@ class Files(harness.TestCase):
         self.assertIn("closed-box is a box; use: sealpost submit closed-box", result.err)
         self.assertEqual(alice.json("file", "list", "open-room") + alice.json("file", "list", "closed-box"), [])
 
+    def test_submission_waits_for_the_server(self):
+        alice = self.member("alice")
+        alice.ok("box", "create", "patience")
+        path = alice.write("early", b"e")
+        self.server.kill()
+        with alice.popen("submit", "patience", path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sender:
+            self.assertIn(b"cannot reach the server", sender.stderr.readline())
+            self.server.start()
+            out, err = sender.communicate(timeout=60)
+        self.assertEqual(sender.returncode, 0, err)
+        self.assertTrue(out.startswith(b"submitted patience "), out)
+        self.server.kill()
+        result = alice.run("submit", "patience", path, "--timeout", "1", timeout=20)
+        self.server.start()
+        self.assertEqual((result.code, result.out), (69, ""), result)
+        self.assertIn("NOT SUBMITTED", result.err)
+
+    def test_submission_survives_a_slow_start(self):
+        """The time to try again begins when the connection is lost, each time."""
+        alice = self.member("alice")
+        alice.ok("box", "create", "slow-start")
+        path = alice.path("much")
+        with open(path, "wb") as file:
+            file.truncate(300_000_000)
+        with alice.popen("--json", "submit", "slow-start", path, "--timeout", "4", stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE) as sender:
+            for _ in range(3):
+                harness.time.sleep(0.4)
+                self.server.kill()
+                harness.time.sleep(1.6)
+                self.server.start()
+                harness.wait_until(lambda: alice.json("status")[0]["sessions"] >= 2, what="the sender")
+            out, err = sender.communicate(timeout=60)
+        self.assertEqual(sender.returncode, 0, err)
+        self.assertEqual(len(out.splitlines()), 1)
+
     def test_submission_survives_a_crash(self):
         alice, bob = self.member("alice"), self.member("bob")
         alice.ok("box", "create", "crash")

@@ -100,6 +100,17 @@ class Json(harness.TestCase):
         self.assertIsNotNone(reader.expect(type="offline"))
         self.assertEqual((writer.close(), reader.close()), (0, 0))
 
+    def test_begins_while_the_server_is_away(self):
+        alice = self.member("alice")
+        self.server.kill()
+        chat = self.chat(alice)
+        chat.send(cmd="create-room", room="late", id=1)
+        harness.time.sleep(1)
+        self.assertIsNone(chat.process.poll())
+        self.server.start()
+        self.assertTrue(chat.expect(type="result", id=1)["ok"])
+        self.assertEqual(chat.close(), 0)
+
     def test_room_must_be_joined(self):
         alice, bob = self.member("alice"), self.member("bob")
         alice.ok("room", "create", "closed")
