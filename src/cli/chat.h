@@ -78,6 +78,7 @@ struct chat {
     size_t window; /* how many, besides files, may wait for their answers at a time */
     struct followed *followed;
     char room[LIMIT_LOG_NAME_BYTES + 1]; /* lines go there; "": nowhere yet */
+    bool gone;                           /* we are not in that room any more */
     uint64_t recent;                     /* events to show of a room when it is joined */
     bool reading;                        /* standard input is not over */
     bool interactive;                    /* standard input is a terminal */

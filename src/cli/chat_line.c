@@ -24,12 +24,26 @@ static void refuse(struct chat *chat, const char *text, size_t size, const char 
     keep_code(chat, EXIT_USAGE);
 }
 
+/* Whether there is a room that lines go to; if not, WHY. */
+static bool may_talk(const struct chat *chat, char *why, size_t capacity)
+{
+    if (chat->room[0] == '\0') {
+        (void)snprintf(why, capacity, "no room is chosen; /join ROOM");
+    } else if (chat->gone) {
+        (void)snprintf(why, capacity, "you are not in %s any more; /join %s", chat->room,
+                       chat->room);
+    }
+    return chat->room[0] != '\0' && !chat->gone;
+}
+
 static void post(struct chat *chat, const char *text, size_t size)
 {
     struct task *task = NULL;
 
-    if (chat->room[0] == '\0') {
-        refuse(chat, text, size, "you are in no room; /join ROOM first");
+    char why[WORD_BYTES + 2 * LIMIT_LOG_NAME_BYTES];
+
+    if (!may_talk(chat, why, sizeof(why))) {
+        refuse(chat, text, size, why);
         return;
     }
     if (name_check_text(text, size) != SP_OK) {
@@ -91,12 +105,13 @@ static void show_help(struct chat *chat)
 static const char *choose_room(struct chat *chat, const char *argument)
 {
     const char *room = log_name_of(argument);
+    char why[WORD_BYTES + 2 * LIMIT_LOG_NAME_BYTES];
 
-    if (argument[0] == '\0' && chat->room[0] != '\0') {
+    if (argument[0] == '\0' && may_talk(chat, why, sizeof(why))) {
         return chat->room;
     }
     if (argument[0] == '\0') {
-        say_error(&chat->cli->out, "you are in no room; /join ROOM first");
+        say_error(&chat->cli->out, "%s", why);
     } else if (room == NULL) {
         say_error(&chat->cli->out, "'%s' is not a name of a room", argument);
     }
@@ -238,6 +253,10 @@ static void on_failure(struct chat *chat, const struct task *task, enum sp_error
     code = cli_fail(chat->cli, error, task->log, "%s %s", failure_of(task), task->log);
     session->unknown = false;
     keep_code(chat, code);
+    if (error == SP_ENOTJOINED && strcmp(task->log, chat->room) == 0) {
+        chat->gone = true;
+        followed_remove(chat, task->log);
+    }
     if (task->text != NULL) {
         say_text(&chat->cli->out, task->text, strlen(task->text));
     }
@@ -253,6 +272,7 @@ static void enter(struct chat *chat, const char *room)
     struct task *task = NULL;
 
     (void)snprintf(chat->room, sizeof(chat->room), "%s", room);
+    chat->gone = false;
     say_note(&chat->cli->out, "you are in %s", room);
     if (followed_find(chat, room) == NULL) {
         task = task_new(chat, TASK_FOLLOW, room);
@@ -334,6 +354,7 @@ static void on_follow_ended(struct chat *chat, const char *log, enum sp_error er
     if (followed_find(chat, log) != NULL) { /* else we have left it ourselves */
         say_warning(&chat->cli->out, "no more of %s: %s", log,
                     text[0] == '\0' ? sp_error_text(error) : text);
+        chat->gone = chat->gone || (error == SP_ENOTJOINED && strcmp(log, chat->room) == 0);
     }
 }
 
