@@ -61,9 +61,12 @@ enum sp_error queue_push(struct queue *queue, struct queue_item *item)
         *queue->tail = item;
         queue->tail = &item->next;
         queue->count++;
-        (void)pthread_cond_signal(&queue->filled);
     }
     (void)pthread_mutex_unlock(&queue->mutex);
+    if (error == SP_OK) {
+        /* Without the mutex: who wakes up finds it free. */
+        (void)pthread_cond_signal(&queue->filled);
+    }
     return error;
 }
 

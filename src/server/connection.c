@@ -27,6 +27,7 @@ static void set_state(struct connection *connection, enum connection_state state
     log_line(connection->server->log, LOG_DEBUG, "event=connection peer=%s from=%s to=%s",
              connection->peer, names[connection->state], names[state]);
     connection->state = state;
+    connection->server->any_dead |= state == CONNECTION_DEAD;
 }
 
 /* It does not count as unauthenticated any more: it is logged in, or over. */

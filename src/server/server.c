@@ -318,6 +318,10 @@ static void turn_ready(struct server *server)
 
 static void free_dead(struct server *server)
 {
+    if (!server->any_dead) {
+        return;
+    }
+    server->any_dead = false;
     struct connection *connection = NULL;
     struct connection *next = NULL;
     DL_FOREACH_SAFE (server->connections, connection, next) {
