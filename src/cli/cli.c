@@ -55,6 +55,29 @@ static int timeout_ms(const struct options *options)
     return (int)seconds * MS_PER_S;
 }
 
+/* 0, or the exit code after it was said which file of the settings there is not. */
+static int check_files(struct cli *cli)
+{
+    const struct settings *settings = &cli->settings;
+    const struct {
+        const char *what;
+        const char *path;
+    } files[] = {{"certificate", settings->cert},
+                 {"private key", settings->key},
+                 {"CA certificate", settings->ca}};
+
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        if (access(files[i].path, F_OK) != 0) {
+            say_error(&cli->out, "the %s %s: %s", files[i].what, files[i].path,
+                      strerror(errno)); /* NOLINT(concurrency-mt-unsafe): there is one thread */
+            say_hint(&cli->out, "use --cert DIR with a directory that has cert.pem, key.pem and "
+                                "ca.pem, or give --cert, --key and --ca");
+            return EXIT_USAGE;
+        }
+    }
+    return 0;
+}
+
 static int open_with(struct cli *cli, enum sp_error (*connect)(struct session *session))
 {
     char message[WHAT_BYTES + SETTINGS_PATH_BYTES];
@@ -68,6 +91,9 @@ static int open_with(struct cli *cli, enum sp_error (*connect)(struct session *s
             say_hint(&cli->out, "%s", hint);
         }
         return sp_error_exit_code(error);
+    }
+    if (check_files(cli) != 0) {
+        return EXIT_USAGE;
     }
     session_init(&cli->session, &cli->out, &cli->settings, timeout_ms(cli->options), cli->stop);
     error = connect(&cli->session);

@@ -51,7 +51,7 @@ enum sp_error source_open(struct session *session, const char *path, int *fd)
     if (*fd < 0 || fstat(*fd, &status) != 0) {
         session_explain(session, "cannot be opened: %s",
                         strerror(errno)); /* NOLINT(concurrency-mt-unsafe): one thread */
-        return errno == ENOENT ? SP_ENOTFOUND : SP_EFILE;
+        return SP_EFILE;
     }
     if (S_ISDIR(status.st_mode)) {
         session_keep_text(session, "is a directory; pack it first, e.g. with tar");

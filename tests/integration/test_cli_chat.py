@@ -63,6 +63,8 @@ class Json(harness.TestCase):
             result = chat.expect(type="result")
             self.assertFalse(result["ok"], line[:80])
             self.assertIn(text, result["text"], line[:80])
+            if "nonexistent" in line:
+                self.assertEqual(result["error"], "file")
         for wanted in (1, "one", "ünï \"q\"", None, -1.5):
             self.assertEqual(chat.ask(cmd="say", room="nowhere", text="x", id=wanted)["error"], "not-found")
         self.assertEqual(chat.ask(cmd="say", room="nowhere", text="x" * 20000)["error"], "too-large")
