@@ -116,6 +116,11 @@ static void report_success(const struct delivery *delivery, const struct sp_noti
         report_human(delivery, notice, id, sha256);
         break;
     }
+    if (!output_flush(&delivery->cli->out)) { /* else it would look as if it had not arrived */
+        say_warning(&delivery->cli->out,
+                    "%s was %s to %s all the same, as %s: only standard output is lost",
+                    delivery->path, delivery->submission ? "submitted" : "sent", delivery->log, id);
+    }
 }
 
 /* Opens the file and finds its name, before anything is asked of the server. */

@@ -114,14 +114,15 @@ void put_strong(struct output *output, const char *text)
 bool output_flush(struct output *output)
 {
     errno = 0;
-    if (output->broken) {
+    if (output->broken || output->failed) {
         return false;
     }
     if (fflush(output->data) == 0 && ferror(output->data) == 0) {
         return true;
     }
     output->broken = errno == EPIPE;
-    if (!output->broken) {
+    output->failed = !output->broken;
+    if (output->failed) {
         say_error(output, "standard output cannot be written");
     }
     return false;

@@ -423,6 +423,20 @@ class Files(harness.TestCase):
         self.assertIn("closed-box is a box; use: sealpost submit closed-box", result.err)
         self.assertEqual(alice.json("file", "list", "open-room") + alice.json("file", "list", "closed-box"), [])
 
+    def test_submitted_though_it_cannot_be_told(self):
+        alice = self.member("alice")
+        alice.ok("box", "create", "mute")
+        path = alice.write("told", b"t")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([harness.SEALPOST, "submit", "mute", path, path], env=alice.env(), stdout=full,
+                                  stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr.count(b"cannot be written"), 1, done.stderr)
+        rows = alice.json("file", "list", "mute")
+        self.assertEqual(len(rows), 2)
+        for row in rows:
+            self.assertIn(f"told was submitted to mute all the same, as {row['id']}".encode(), done.stderr)
+
     def test_submission_waits_for_the_server(self):
         alice = self.member("alice")
         alice.ok("box", "create", "patience")
