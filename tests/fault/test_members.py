@@ -162,8 +162,9 @@ class Nonsense(fault.TestCase):
         self.member("alice").ok("room", "create", "credit")
         client = self.login("alice")
         offer = pb.Offer(once=peer.Once.fresh().message(), log=peer.log_key("credit"), name="x", size_unknown=True)
-        exchange = client.start(FrameType.OFFER, offer)
-        exchange.send(FrameType.DATA, raw=b"x")  # OFFERED, which gives the first credit, has not come yet
+        # In one piece: the server has not said OFFERED, which gives the first credit, when it comes to DATA.
+        client.send_bytes(peer.encode_frame(FrameType.OFFER, 5, offer.SerializeToString(), b"") +
+                          peer.encode_frame(FrameType.DATA, 5, b"", b"x"))
         bye, _ = client.wait_for_end()
         self.assertEqual(bye.number, peer.ErrorNumber.PROTOCOL)
 
