@@ -43,7 +43,9 @@ static void say(struct output *output, const char *kind, const char *format, va_
 
     (void)vsnprintf(text, sizeof(text), format, arguments);
     (void)escape_for_terminal(text, strlen(text), false, escaped, sizeof(escaped));
-    (void)fprintf(output->messages, "sealpost: %s%s\n", kind, escaped);
+    (void)fprintf(output->messages, "%ssealpost: %s%s\n", output->drawn ? "\r\033[K" : "", kind,
+                  escaped);
+    output->drawn = false;
 }
 
 #define SAY(name, kind, when)                                 \

@@ -25,6 +25,7 @@ struct output {
     bool animate; /* messages may have a progress line */
     bool quiet;
     bool verbose;
+    bool drawn;  /* messages end with a progress line, which goes before anything is said */
     bool failed; /* data could not be written, and that was said */
     bool broken; /* nobody reads data any more */
     const struct clock *clock;

@@ -73,6 +73,7 @@ void progress_update(struct progress *progress, uint64_t done, uint64_t total)
     (void)fprintf(progress->output->messages, "\r%s\033[K", line);
     (void)fflush(progress->output->messages);
     progress->drawn = true;
+    progress->output->drawn = true;
     progress->drawn_ms = now_ms;
 }
 
@@ -82,5 +83,6 @@ void progress_end(struct progress *progress)
         (void)fputs("\r\033[K", progress->output->messages);
         (void)fflush(progress->output->messages);
         progress->drawn = false;
+        progress->output->drawn = false;
     }
 }

@@ -261,11 +261,12 @@ struct performance {
     const struct action *action;
     sp_notice_fn fn;
     void *context;
+    bool begun; /* it went out once already */
 };
 
 static enum sp_error perform(struct session *session, void *context, struct sp_notice *notice)
 {
-    const struct performance *performance = context;
+    struct performance *performance = context;
     bool transfer = performance->action->kind == ACTION_SEND;
     uint32_t request = 0;
     enum sp_error error = action_start(performance->action, session->client, &request);
@@ -275,13 +276,18 @@ static enum sp_error perform(struct session *session, void *context, struct sp_n
         session->online = session->online && error != SP_EDISCONNECTED;
         return error == SP_EDISCONNECTED ? SP_EUNREACHABLE : error; /* nothing went out */
     }
-    return session_wait(session, request, transfer, performance->fn, performance->context, notice);
+    if (transfer && performance->begun) {
+        say_note(session->output, "connection lost, starting again");
+    }
+    error = session_wait(session, request, transfer, performance->fn, performance->context, notice);
+    performance->begun = !session->online;
+    return error;
 }
 
 enum sp_error session_perform(struct session *session, const struct action *action, sp_notice_fn fn,
                               void *context, struct sp_notice *notice)
 {
-    struct performance performance = {action, fn, context};
+    struct performance performance = {action, fn, context, false};
 
     return session_retry(session, action_is_repeatable(action), perform, &performance, notice);
 }

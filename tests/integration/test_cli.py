@@ -471,6 +471,7 @@ class Files(harness.TestCase):
                 harness.wait_until(lambda: alice.json("status")[0]["sessions"] >= 2, what="the sender")
             out, err = sender.communicate(timeout=60)
         self.assertEqual(sender.returncode, 0, err)
+        self.assertGreaterEqual(err.count(b"sealpost: connection lost, starting again\n"), 1, err)
         self.assertEqual(len(out.splitlines()), 1)
 
     def test_submission_survives_a_crash(self):
