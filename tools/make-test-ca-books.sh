@@ -19,7 +19,7 @@ read_certificate() { # FILE
 
 # Sets $state of what read_certificate has read: valid, revoked or expired; "unknown" if we never issued it.
 judge_certificate() {
-    case $(awk -F '\t' -v serial="$serial" '$4 == serial { print $1 }' "$dir/issuing/index.txt") in
+    case $(awk -F '\t' -v serial="$serial" '$4 "" == serial "" { print $1 }' "$dir/issuing/index.txt") in
     R) state=revoked ;;
     '') state=unknown ;;
     *) if $expired; then state=expired; else state=valid; fi ;;
@@ -52,7 +52,7 @@ record_old_devices() {
 }
 
 device_of() { # SERIAL
-    awk -v serial="$1" '$1 == serial { device = $2 } END { print device == "" ? "-" : device }' "$dir/issuing/devices"
+    awk -v serial="$1" '$1 "" == serial "" { device = $2 } END { print device == "" ? "-" : device }' "$dir/issuing/devices"
 }
 
 # "bob", "bob, device phone", or the names of what is no member's.
@@ -113,7 +113,7 @@ choose_member() { # NAME [DEVICE]
     member_directory "$@"
     owner=URI:sealpost://$team/$1
     valid_of "$owner" >"$tmp/valid"
-    awk -v device="${2:-}" 'device == "" || $2 == device' "$tmp/valid" >"$tmp/chosen"
+    awk -v device="${2:-}" 'device "" == "" || $2 "" == device ""' "$tmp/valid" >"$tmp/chosen"
     [ -s "$tmp/chosen" ] || [ -f "$dir/members/$bundle/cert.pem" ] ||
         die "no certificate was issued for '$bundle', or none that is still valid; see: $program -d $shown list"
 }
