@@ -68,6 +68,10 @@ static enum sp_error attempt(struct session *session, void *context, struct sp_n
         error = session_wait(session, request, false, on_notice, view, notice);
     }
     if (error == SP_OK) {
+        if (!view->started && notice->log.kind == SP_LOG_BOX &&
+            view->cli->out.mode == OUTPUT_HUMAN && !view->cli->out.quiet) {
+            say_hint(&view->cli->out, "what was submitted is in: sealpost box show %s", view->room);
+        }
         view->head = notice->log.head_sequence;
         view->hidden = !view->started && view->only_new ? view->head : view->hidden;
         if (notice->sequence > view->head) { /* nothing comes, unless it is new */

@@ -353,6 +353,17 @@ class Terminal(harness.TestCase):
         self.assertIn("\x1b[1mlarge\x1b[0m", text)
         self.assertNotIn("\x1b", alice.spawn("whoami", "--no-color").read())
 
+    def test_log_of_a_box(self):
+        alice = self.member("alice")
+        alice.ok("box", "create", "looked-at")
+        child = alice.spawn("log", "looked-at")
+        self.assertIn("hint: what was submitted is in: sealpost box show looked-at", child.read())
+        child.close()
+        child = alice.spawn("log", "looked-at", "-q")
+        self.assertNotIn("hint", child.read())
+        child.close()
+        self.assertEqual(alice.ok("log", "looked-at").err, "")
+
     def test_no_color(self):
         alice = self.member("alice")
         alice.ok("room", "create", "grey")
