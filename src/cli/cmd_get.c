@@ -16,6 +16,8 @@
 #include "cli/time_text.h"
 
 #define TEMPORARY ".sealpost-XXXXXX"
+#define PROC_PATH "/proc/self/fd/%d" /* by which what has no name is linked, see open(2) */
+#define PROC_PATH_BYTES 32
 #define MIN_ID_DIGITS 6
 
 struct fetch {
@@ -25,6 +27,7 @@ struct fetch {
     char path[SETTINGS_PATH_BYTES]; /* where it is in the end */
     char temporary[SETTINGS_PATH_BYTES];
     int fd;
+    bool nameless; /* there is no TEMPORARY: nothing is left of it however this ends */
     bool force;
     bool taken; /* its name is, so it was given up on the way */
     uint32_t request;
@@ -92,6 +95,9 @@ static enum sp_error attempt_path(struct session *session, void *context, struct
                                       session->stop, on_notice, fetch, notice);
 
     session_keep_text(session, error == SP_OK || notice->text == NULL ? "" : notice->text);
+    if (error == SP_EEXISTS) {
+        session_explain(session, "there is a file '%s' already", fetch->path);
+    }
     session->online = session->online && error != SP_EDISCONNECTED && error != SP_ETIMEOUT;
     return error;
 }
@@ -107,6 +113,7 @@ static enum sp_error keep_errno(struct session *session, const char *what, const
 
 static enum sp_error open_temporary(struct fetch *fetch)
 {
+    char proc[PROC_PATH_BYTES];
     int size =
         snprintf(fetch->temporary, sizeof(fetch->temporary), "%s/" TEMPORARY, fetch->directory);
 
@@ -114,7 +121,15 @@ static enum sp_error open_temporary(struct fetch *fetch)
         fetch->temporary[0] = '\0';
         return SP_EFILE;
     }
-    fetch->fd = mkostemp(fetch->temporary, O_CLOEXEC);
+    (void)snprintf(proc, sizeof(proc), PROC_PATH, 0);
+    fetch->nameless = !fetch->force && access(proc, F_OK) == 0; /* it cannot replace another */
+    if (fetch->nameless) {
+        fetch->fd = open(fetch->directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        fetch->nameless = fetch->fd >= 0;
+    }
+    if (!fetch->nameless) {
+        fetch->fd = mkostemp(fetch->temporary, O_CLOEXEC);
+    }
     if (fetch->fd < 0) {
         fetch->temporary[0] = '\0';
         return keep_errno(&fetch->cli->session, "cannot make a file in", fetch->directory);
@@ -122,12 +137,31 @@ static enum sp_error open_temporary(struct fetch *fetch)
     return SP_OK;
 }
 
+/* The file's name; as link(2). */
+static int link_to_path(const struct fetch *fetch)
+{
+    char proc[PROC_PATH_BYTES];
+    int failed = 0;
+
+    if (fetch->nameless) {
+        (void)snprintf(proc, sizeof(proc), PROC_PATH, fetch->fd);
+        return linkat(AT_FDCWD, proc, AT_FDCWD, fetch->path, AT_SYMLINK_FOLLOW);
+    }
+    if (fetch->force) {
+        return rename(fetch->temporary, fetch->path);
+    }
+    failed = link(fetch->temporary, fetch->path);
+    if (failed != 0 && errno != EEXIST) { /* a file system without hard links */
+        failed = renameat2(AT_FDCWD, fetch->temporary, AT_FDCWD, fetch->path, RENAME_NOREPLACE);
+    }
+    return failed;
+}
+
 /* The verified file gets its name, durably. */
 static enum sp_error give_name(struct fetch *fetch, const char *name)
 {
     struct session *session = &fetch->cli->session;
     mode_t mask = umask(0);
-    int failed = 0;
 
     (void)umask(mask);
     if (!is_safe_name(name) || !set_path(fetch, name)) {
@@ -137,12 +171,7 @@ static enum sp_error give_name(struct fetch *fetch, const char *name)
     if (fchmod(fetch->fd, 0666 & ~mask) != 0 || fsync(fetch->fd) != 0) {
         return keep_errno(session, "cannot write", fetch->path);
     }
-    failed =
-        fetch->force ? rename(fetch->temporary, fetch->path) : link(fetch->temporary, fetch->path);
-    if (failed != 0 && !fetch->force && errno != EEXIST) { /* a file system without hard links */
-        failed = renameat2(AT_FDCWD, fetch->temporary, AT_FDCWD, fetch->path, RENAME_NOREPLACE);
-    }
-    if (failed != 0) {
+    if (link_to_path(fetch) != 0) {
         return keep_errno(session, "cannot make", fetch->path);
     }
     return file_sync_directory(fetch->directory);
@@ -168,7 +197,9 @@ static enum sp_error run(struct fetch *fetch, struct sp_notice *notice)
         error = give_name(fetch, name);
     }
     if (fetch->temporary[0] != '\0') {
-        (void)unlink(fetch->temporary);
+        if (!fetch->nameless) {
+            (void)unlink(fetch->temporary);
+        }
         (void)close(fetch->fd);
     }
     return error;

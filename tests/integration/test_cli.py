@@ -290,6 +290,42 @@ class Files(harness.TestCase):
         self.assertEqual(len(bob.ok("file", "list", "share").lines()), 5)
         self.assertEqual([event["kind"] for event in bob.json("log", "share", "--after", "2")], 5 * ["file"])
 
+    def test_get_names_its_target(self):
+        alice = self.member("alice")
+        alice.ok("room", "create", "target")
+        sent = alice.json("send", "target", alice.write("t", b"t"))[0]["file"]["id"]
+        alice.write("taken", b"")
+        for target in ("taken", "no/such/file"):
+            self.assertIn(target, alice.run("get", sent, "-o", target).err)
+        self.assertIn("no/such/file", alice.run("get", sent, "-o", "no/such/file", "--force").err)
+
+    @staticmethod
+    def writes_into(pid, directory):
+        links = []
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            except FileNotFoundError:
+                pass
+        return any(link.startswith(directory + "/") for link in links)
+
+    def test_a_killed_get_leaves_nothing(self):
+        alice, bob = self.member("alice"), self.member("bob")
+        alice.ok("room", "create", "killed")
+        bob.ok("room", "join", "killed")
+        path = alice.path("long")
+        with open(path, "wb") as file:
+            file.truncate(100_000_000)
+        sent = alice.json("send", "killed", path)[0]["file"]["id"]
+        for options in ((), ("-o", "chosen"), ("-o", "chosen", "--force")):
+            with bob.popen("get", sent, *options, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as getter:
+                harness.wait_until(lambda: self.writes_into(getter.pid, bob.directory), what="the file")
+                getter.kill()
+            self.assertEqual(os.listdir(bob.directory), [])
+        bob.ok("get", sent, "-o", "chosen")
+        bob.ok("get", sent, "-o", "chosen", "--force")
+        self.assertEqual(os.listdir(bob.directory), ["chosen"])
+
     def test_names(self):
         alice = self.member("alice")
         alice.ok("room", "create", "names")
