@@ -50,6 +50,20 @@ static void expect(const char *text)
     assert_memory_equal(line, text, size);
 }
 
+static void sees_what_a_terminal_cuts(void **state)
+{
+    static uint8_t full[TERMINAL_LINE_BYTES + 1];
+
+    (void)state;
+    memset(full, 'x', sizeof(full));
+    full[TERMINAL_LINE_BYTES] = '\n';
+    assert_true(line_may_be_cut(full, TERMINAL_LINE_BYTES + 1));
+    assert_true(line_may_be_cut(full, TERMINAL_LINE_BYTES));
+    assert_false(line_may_be_cut(full + 1, TERMINAL_LINE_BYTES));
+    assert_false(line_may_be_cut(full, TERMINAL_LINE_BYTES - 1));
+    assert_false(line_may_be_cut(full, 0));
+}
+
 static void gives_lines(void **state)
 {
     (void)state;
@@ -111,6 +125,7 @@ static void drops_lines_that_are_too_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sees_what_a_terminal_cuts),
         cmocka_unit_test_setup_teardown(gives_lines, open_pipe, close_pipe),
         cmocka_unit_test_setup_teardown(gives_lines_byte_by_byte, open_pipe, close_pipe),
         cmocka_unit_test_setup_teardown(drops_lines_that_are_too_long, open_pipe, close_pipe),
