@@ -170,7 +170,7 @@ static enum sp_error fill_task(struct chat *chat, struct task *task, const struc
         return SP_OK;
     }
     if (spec->action == ACTION_SEND) {
-        task->target.wants_box = strcmp(spec->log_key, "box") == 0;
+        task->target.wants_box = spec->log_key != NULL && strcmp(spec->log_key, "box") == 0;
         return task_open_file(task, value->text, name == NULL ? NULL : name->text, text, capacity);
     }
     error = task_set_text(task, value->text, value->size);
