@@ -13,20 +13,19 @@ TIMEOUT_S = 120
 
 # What is run, and of each figure the least and the most that is believed, of the server and of the floor; None: there
 # must be no such number.
-ANY = (0, 1e12)
 SOME = (1e-6, 1e12)
 SCENARIOS = {
     ("floor", "--sessions", "20"): {
-        "deliveries": (None, (20, 1e9)), "cpu_per_million": (None, SOME), "commits": (None, (1, 1e7)),
+        "deliveries": (None, (1, 1e9)), "cpu_per_million": (None, SOME), "commits": (None, (1, 1e7)),
         "sha256": (None, SOME), "disk": (None, SOME)},
     ("connect", "--sessions", "20", "--in-flight", "4"): {
         "handshake": (SOME, SOME), "logins": ((1, 1e6), (1, 1e6))},
     ("idle", "--sessions", "50"): {"idle_session": ((0, 1e5), (0, 1e5))},
     ("fanout", "--sessions", "20"): {
-        "deliveries": ((20, 1e9), (20, 1e9)), "cpu_per_million": (SOME, SOME), "delivery_p50": (SOME, SOME)},
-    ("fanout", "--preset", "rooms", "--rooms", "5", "--sessions", "20"): {"deliveries": ((20, 1e9), (20, 1e9))},
+        "deliveries": ((1, 1e9), (1, 1e9)), "cpu_per_million": (SOME, SOME), "delivery_p50": (SOME, SOME)},
+    ("fanout", "--preset", "rooms", "--rooms", "5", "--sessions", "20"): {"deliveries": ((1, 1e9), (1, 1e9))},
     ("fanout", "--preset", "light", "--sessions", "40", "--rate", "100"): {
-        "messages": ((20, 200), (20, 200)), "deliveries": ((40, 400), (40, 400)), "commit_p50": (None, SOME)},
+        "messages": ((1, 1e4), (1, 1e4)), "deliveries": ((2, 2e4), (2, 2e4)), "commit_p50": (None, SOME)},
     ("direct",): {"messages": ((1, 1e6), (1, 1e6)), "answer_p99": (SOME, SOME)},
     ("upload", "--size", "3M", "--files", "2"): {"transfer": (SOME, SOME), "tls_pipe": (None, SOME)},
     ("upload", "--preset", "chat", "--size", "200K"): {"delivery_p99": (SOME, SOME)},
@@ -74,7 +73,7 @@ class Bench(unittest.TestCase):
         result = run("fanout", "--sessions", "4", "--repeat", "2", "--no-pin", *self.options)
         self.assertEqual((result.stderr, result.returncode), ("", 0))
         row = next(line for line in result.stdout.splitlines() if line.startswith("deliveries"))
-        self.assertRegex(row, r"/s +\d+ \d+\.\.\d+ +\d+ \d+\.\.\d+ +\d+\.\d{3}  >= 1300000")
+        self.assertRegex(row, r"/s +[\d.]+ [\d.]+\.\.[\d.]+ +[\d.]+ [\d.]+\.\.[\d.]+ +\d+\.\d{3}  >= 1300000")
 
     def test_usage(self):
         for arguments in ([], ["nothing"], ["fanout", "--senders"], ["fanout", "--bytes", "1"], ["idle", "x"]):
