@@ -82,9 +82,9 @@ struct server {
     struct listener listeners[LISTENERS];
     size_t listener_count;
     bool accepting;
+    bool any_dead;           /* among the connections, to be freed at the end of the turn */
     int64_t accept_again_ms; /* monotonic; 0: no pause */
     struct connection *connections;
-    bool any_dead; /* among them, to be freed at the end of the turn */
     struct address_table *addresses;
     struct connection *newcomers; /* who is not logged in yet, oldest first */
     size_t unauthenticated;       /* how many these are */
