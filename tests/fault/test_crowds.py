@@ -76,7 +76,7 @@ class HalfOpen(fault.TestCase):
         self.assertEqual(self.logged("error=timeout reason=handshake", offset), PER_ADDRESS + DRIPPING)
         self.assertIn("event=turned_away", self.server.log()[offset:])
         self.assertLess(self.logged("\n", offset), PER_ADDRESS + DRIPPING + 200, "the log is flooded")
-        self.assertLess(grown, 64 * 1024)
+        self.assertLess(grown, 64 * 1024 * fault.MEMORY_FACTOR)
         harness.wait_until(lambda: fault.descriptor_count(self.pid()) <= descriptors, 5, "the descriptors")
 
 

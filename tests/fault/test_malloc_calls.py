@@ -131,7 +131,7 @@ class Sessions(fault.TestCase):
         """One session in which allocation NUMBER of WORK fails; 0: none. None, or what went wrong."""
         self.sessions += 1
         # From many addresses: one that fails too often is turned away.
-        source = f"127.0.{2 + self.sessions // 200}.{1 + self.sessions % 200}"
+        source = f"127.0.{2 + self.sessions // 200 % 250}.{1 + self.sessions % 200}"
         try:
             if work is None:
                 self.begin_failing(number, burst)

@@ -11,7 +11,7 @@ from fault import peer
 from fault import harness
 
 FrameType, pb = peer.FrameType, peer.pb
-GROWTH_KIB = 96 * 1024
+GROWTH_KIB = 64 * 1024 * fault.MEMORY_FACTOR
 
 
 class StoppedReaders(fault.TestCase):
