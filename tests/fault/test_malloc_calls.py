@@ -27,9 +27,10 @@ SANITIZER_GAVE_UP = "CHECK failed: sanitizer_linux_libcdep.cpp"
 
 def numbers(total):
     """Which of TOTAL allocations are to fail, one in each run."""
-    first, last = min(total, RUNS // 4), max(RUNS // 4, total - RUNS // 2)
-    step = max(1, (last - first) // max(1, RUNS // 4))
-    return [*range(1, first + 1), *range(first + step, last, step), *range(last + 1, total + 1)]
+    first, last = RUNS // 4, total - RUNS // 2
+    if first >= last:
+        return range(1, total + 1)
+    return [*range(1, first + 1), *range(first + 1, last, max(1, (last - first) // first)), *range(last + 1, total + 1)]
 
 
 def check_ended(code, what, log):
