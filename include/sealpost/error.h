@@ -77,6 +77,12 @@ enum sp_error_class {
     X(SP_EDISABLED, 43, SP_CLASS_REFUSED, 4, "disabled", "the member or the device is shut out")   \
     X(SP_ETLS, 44, SP_CLASS_REFUSED, 4, "tls", "the TLS handshake failed")                         \
     X(SP_EKEY, 45, SP_CLASS_REFUSED, 4, "private-key", "the private key cannot be used")           \
+    X(SP_ECODE, 46, SP_CLASS_REFUSED, 4, "join-code",                                              \
+      "the join code is wrong, or a newer one has replaced it")                                    \
+    X(SP_ECODEUSED, 47, SP_CLASS_REFUSED, 4, "code-used", "the join code has been used already")   \
+    X(SP_ECODEEXPIRED, 48, SP_CLASS_REFUSED, 4, "code-expired", "the join code has expired")       \
+    X(SP_EPASSPHRASE, 49, SP_CLASS_REFUSED, 4, "passphrase",                                       \
+      "the passphrase of the private key is missing or wrong")                                     \
     /* retry */                                                                                    \
     X(SP_EBUSY, 64, SP_CLASS_RETRY, 1, "busy", "the server is busy; try again later")              \
     X(SP_ESLOWDOWN, 65, SP_CLASS_RETRY, 1, "slow-down", "too fast; slow down")                     \

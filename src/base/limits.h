@@ -45,6 +45,20 @@
 #define PARTIAL_FRAME_TIMEOUT_MS 60000 /* from the first to the last byte of a frame */
 #define DRAIN_TIMEOUT_MS 10000
 
+/* Joining. */
+#define JOIN_SECRET_BYTES 16
+#define JOIN_FINGERPRINT_BYTES 16 /* of the root's SHA-256, in a join code */
+#define LIMIT_JOIN_CODE_BYTES (LIMIT_HOST_BYTES + 96)
+#define LIMIT_REQUEST_BYTES 8192                    /* a certificate request */
+#define LIMIT_INVITATION_LOGS 16                    /* rooms and boxes of one invitation */
+#define LIMIT_INVITATIONS 100000                    /* that are open, in all */
+#define LIMIT_DEVICES_PER_MEMBER 256                /* that are not revoked */
+#define JOIN_TIMEOUT_MS 15000                       /* of the connection, from its handshake on */
+#define JOIN_FAILURE_DELAY_MS 1000                  /* before a wrong code is answered */
+#define LIMIT_JOIN_FAILURES_PER_ADDRESS 100         /* wrong codes; one is forgotten a second */
+#define INVITATION_VALID_MS (INT64_C(7) * 86400000) /* if nothing else is asked for */
+#define LIMIT_INVITATION_VALID_MS (INT64_C(90) * 86400000)
+
 /* The domain. */
 #define LIMIT_WAITING_COMMANDS 8192          /* commands in its queue */
 #define LIMIT_COMMANDS_PER_COMMIT 4096       /* of one group commit */

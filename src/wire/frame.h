@@ -24,6 +24,8 @@ enum frame_sender { FROM_SERVER = 1, FROM_CLIENT = 2, FROM_BOTH = 3 };
     X(FRAME_BYE, 2, Bye, false, FROM_BOTH)                         \
     X(FRAME_PING, 3, Ping, false, FROM_BOTH)                       \
     X(FRAME_PONG, 4, Ping, false, FROM_BOTH)                       \
+    X(FRAME_ENROL, 8, Enrol, true, FROM_CLIENT)                    \
+    X(FRAME_ENROLLED, 9, Enrolled, true, FROM_SERVER)              \
     X(FRAME_ROOM_CREATE, 16, Create, false, FROM_CLIENT)           \
     X(FRAME_BOX_CREATE, 17, Create, false, FROM_CLIENT)            \
     X(FRAME_JOIN, 18, Write, false, FROM_CLIENT)                   \
@@ -35,6 +37,9 @@ enum frame_sender { FROM_SERVER = 1, FROM_CLIENT = 2, FROM_BOTH = 3 };
     X(FRAME_LIST, 24, List, false, FROM_CLIENT)                    \
     X(FRAME_WATCH_PRESENCE, 25, WatchPresence, false, FROM_CLIENT) \
     X(FRAME_STATUS, 26, StatusRequest, false, FROM_CLIENT)         \
+    X(FRAME_INVITE, 27, Invite, false, FROM_CLIENT)                \
+    X(FRAME_DEVICE_REVOKE, 28, DeviceRevoke, false, FROM_CLIENT)   \
+    X(FRAME_MEMBER_SET, 29, MemberSet, false, FROM_CLIENT)         \
     X(FRAME_OFFER, 32, Offer, false, FROM_CLIENT)                  \
     X(FRAME_OFFERED, 33, Offered, false, FROM_SERVER)              \
     X(FRAME_DATA, 34, Done, true, FROM_BOTH)                       \
@@ -51,6 +56,9 @@ enum frame_sender { FROM_SERVER = 1, FROM_CLIENT = 2, FROM_BOTH = 3 };
     X(FRAME_ROW_FILE, 52, RowFile, false, FROM_SERVER)             \
     X(FRAME_LIST_END, 53, ListEnd, false, FROM_SERVER)             \
     X(FRAME_STATUS_RESULT, 54, StatusResult, false, FROM_SERVER)   \
+    X(FRAME_INVITED, 55, Invited, false, FROM_SERVER)              \
+    X(FRAME_ROW_DEVICE, 56, RowDevice, false, FROM_SERVER)         \
+    X(FRAME_ROW_INVITATION, 57, RowInvitation, false, FROM_SERVER) \
     X(FRAME_DONE, 62, Done, false, FROM_SERVER)                    \
     X(FRAME_ERROR, 63, Error, false, FROM_SERVER)                  \
     X(FRAME_EVENT, 64, Event, true, FROM_SERVER)                   \
@@ -76,6 +84,8 @@ union message {
     sealpost_v1_Welcome welcome;
     sealpost_v1_Bye bye;
     sealpost_v1_Ping ping;
+    sealpost_v1_Enrol enrol;
+    sealpost_v1_Enrolled enrolled;
     sealpost_v1_Create create;
     sealpost_v1_Write write;
     sealpost_v1_Follow follow;
@@ -98,6 +108,12 @@ union message {
     sealpost_v1_RowFile row_file;
     sealpost_v1_ListEnd list_end;
     sealpost_v1_StatusResult status_result;
+    sealpost_v1_Invite invite;
+    sealpost_v1_Invited invited;
+    sealpost_v1_DeviceRevoke device_revoke;
+    sealpost_v1_MemberSet member_set;
+    sealpost_v1_RowDevice row_device;
+    sealpost_v1_RowInvitation row_invitation;
     sealpost_v1_Done done;
     sealpost_v1_Error error;
     sealpost_v1_Event event;
