@@ -1,5 +1,7 @@
 #include "domain/access.h"
 
+#include "domain/command.h"
+
 #define KIND_COUNT (LOG_KIND_MEMBER + 1)
 
 #define INSIDE_ROOM                                                                               \
@@ -53,4 +55,16 @@ enum sp_error access_check(enum log_kind kind, enum relation relation, enum righ
         return SP_ENOTJOINED;
     }
     return SP_EFORBIDDEN;
+}
+
+enum sp_error access_check_team(int role, enum team_right right)
+{
+    static const uint16_t team_rights[] = {
+        [ROLE_ADMINISTRATOR] = TEAM_INVITE | TEAM_MEMBERS | TEAM_DEVICES,
+    };
+
+    if (role < 0 || (size_t)role >= COUNT_OF(team_rights)) {
+        return SP_EFORBIDDEN;
+    }
+    return (team_rights[role] & right) != 0 ? SP_OK : SP_EFORBIDDEN;
 }

@@ -46,4 +46,14 @@ unsigned access_rights(enum log_kind kind, enum relation relation);
  */
 SP_CHECK enum sp_error access_check(enum log_kind kind, enum relation relation, enum right right);
 
+/* What one may do in the team as a whole, by role. */
+enum team_right {
+    TEAM_INVITE = 1 << 0,  /* somebody new, or another member's next device */
+    TEAM_MEMBERS = 1 << 1, /* shut members out and let them in; see who is shut out */
+    TEAM_DEVICES = 1 << 2, /* see and revoke devices of others */
+};
+
+/* SP_OK or SP_EFORBIDDEN. ROLE is one of enum role. */
+SP_CHECK enum sp_error access_check_team(int role, enum team_right right);
+
 #endif

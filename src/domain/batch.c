@@ -8,11 +8,20 @@ static const struct {
     core_handler handle;
     bool writes; /* needs a savepoint to come back to */
 } handlers[] = {
-    [COMMAND_LOGIN] = {handle_login, true},          [COMMAND_ROOM_CREATE] = {handle_create, true},
-    [COMMAND_ROOM_JOIN] = {handle_join, true},       [COMMAND_ROOM_LEAVE] = {handle_leave, true},
-    [COMMAND_TOPIC] = {handle_topic, true},          [COMMAND_POST] = {handle_post, true},
-    [COMMAND_FOLLOW] = {handle_follow, false},       [COMMAND_BOX_CREATE] = {handle_create, true},
-    [COMMAND_OFFER] = {handle_offer, false},         [COMMAND_STORE] = {handle_store, true},
+    [COMMAND_LOGIN] = {handle_login, true},
+    [COMMAND_ROOM_CREATE] = {handle_create, true},
+    [COMMAND_ROOM_JOIN] = {handle_join, true},
+    [COMMAND_ROOM_LEAVE] = {handle_leave, true},
+    [COMMAND_TOPIC] = {handle_topic, true},
+    [COMMAND_POST] = {handle_post, true},
+    [COMMAND_FOLLOW] = {handle_follow, false},
+    [COMMAND_BOX_CREATE] = {handle_create, true},
+    [COMMAND_ENROL] = {handle_enrol, true},
+    [COMMAND_INVITE] = {handle_invite, true},
+    [COMMAND_DEVICE_REVOKE] = {handle_device_revoke, true},
+    [COMMAND_MEMBER_SET] = {handle_member_set, true},
+    [COMMAND_OFFER] = {handle_offer, false},
+    [COMMAND_STORE] = {handle_store, true},
     [COMMAND_OFFER_END] = {handle_offer_end, false},
 };
 
@@ -30,6 +39,12 @@ static bool is_trouble(enum sp_error error)
 
 static enum sp_error handle(struct core *core, const struct command *command, struct reply *reply)
 {
+    enum sp_error error =
+        command->kind == COMMAND_OFFER_END ? SP_OK : core_check_actor(core, &command->actor);
+
+    if (error != SP_OK) {
+        return error;
+    }
     if (!command_is_for_domain(command->kind)) {
         return read_execute(&core->store, command, reply);
     }

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "crypto/digest.h"
 #include "domain/publication.h"
 
 enum sp_error command_new(enum command_kind kind, size_t body_size, struct command **out)
@@ -31,6 +32,15 @@ void command_free(struct command *command)
         publication_free(command->answer);
         free(command);
     }
+}
+
+enum sp_error command_join_digest(const uint8_t secret[JOIN_SECRET_BYTES], struct digest *out)
+{
+    static const char label[] = "sealpost join secret 1"; /* with its NUL */
+    const struct slice parts[] = {{(const uint8_t *)label, sizeof label},
+                                  {secret, JOIN_SECRET_BYTES}};
+
+    return digest_of(parts, COUNT_OF(parts), out);
 }
 
 bool command_is_for_domain(enum command_kind kind)

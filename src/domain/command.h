@@ -21,16 +21,22 @@ enum command_kind {
     COMMAND_POST,        /* → REPLY_EVENT; log, body: the text */
     COMMAND_FOLLOW,      /* → REPLY_FOLLOW; log, follow */
     COMMAND_BOX_CREATE,  /* → REPLY_EVENT; log.name */
-    COMMAND_OFFER, /* → REPLY_OFFER; log, file. May the actor put it there? Nothing is written */
-    COMMAND_STORE, /* → REPLY_STORED; log, file, blob: the bytes are durable, make the event */
-    COMMAND_OFFER_END, /* no reply; client_id: an offer that led to nothing */
+    COMMAND_OFFER,  /* → REPLY_OFFER; log, file. May the actor put it there? Nothing is written */
+    COMMAND_STORE,  /* → REPLY_STORED; log, file, blob: the bytes are durable, make the event */
+    COMMAND_ENROL,  /* → REPLY_ENROLLED; enrol, body: the certificate request. No actor */
+    COMMAND_INVITE, /* → REPLY_INVITED; invite, body: names of logs with spaces between them */
+    COMMAND_DEVICE_REVOKE, /* → REPLY_DONE; device */
+    COMMAND_MEMBER_SET,    /* → REPLY_DONE; member */
+    COMMAND_OFFER_END,     /* no reply; client_id: an offer that led to nothing */
     /* readers */
     COMMAND_LIST_LOGS,    /* → REPLY_LIST of ROW_LOG: rooms and boxes that the actor may see */
     COMMAND_LIST_MEMBERS, /* → REPLY_LIST of ROW_MEMBER: the team, or the roster of log when given
                            */
     COMMAND_LIST_FILES, /* → REPLY_LIST of ROW_FILE: of a room, or of a box as far as the actor may
                            see */
-    COMMAND_FILE,       /* → REPLY_FILE; file_prefix */
+    COMMAND_LIST_DEVICES,     /* → REPLY_LIST of ROW_DEVICE; list.member: whose */
+    COMMAND_LIST_INVITATIONS, /* → REPLY_LIST of ROW_INVITATION: those that are open */
+    COMMAND_FILE,             /* → REPLY_FILE; file_prefix */
     COMMAND_READ, /* → REPLY_PAGE; read. Internal: fills the tail; access was decided by FOLLOW */
 };
 
@@ -41,11 +47,15 @@ struct origin {
     uint32_t tag;
 };
 
-/* Who asks, as REPLY_LOGIN told the session. */
+/* What a member is in the team. The numbers are stored, and part of the protocol. */
+enum role { ROLE_MEMBER = 0, ROLE_ADMINISTRATOR = 1 };
+
+/* Who asks, as REPLY_LOGIN told the session. All zero: the server itself, or whoever joins. */
 struct actor {
     int64_t member;
     int64_t device;
     struct id device_id;
+    enum role role;
     char username[LIMIT_USERNAME_BYTES + 1];
 };
 
@@ -80,6 +90,25 @@ struct command_file {
                         LIMIT_INLINE_FILE_BYTES) */
 };
 
+struct command_enrol {
+    uint8_t secret[JOIN_SECRET_BYTES];
+    char label[LIMIT_LABEL_BYTES + 1];
+};
+
+struct command_invite {
+    struct digest secret_digest; /* command_join_digest() */
+    char username[LIMIT_USERNAME_BYTES + 1];
+    enum role role;
+    int64_t valid_ms; /* 0: INVITATION_VALID_MS */
+    bool renew;
+    bool device; /* for another device of the member; "": of the actor */
+};
+
+struct command_member {
+    char username[LIMIT_USERNAME_BYTES + 1];
+    bool disabled;
+};
+
 struct command_read {
     int64_t log_number;
     uint64_t from; /* the first sequence number */
@@ -104,12 +133,17 @@ struct command {
         struct command_follow follow;
         struct command_file file;
         struct command_read read;
+        struct command_enrol enrol;
+        struct command_invite invite;
+        struct command_member member;
+        struct id device;
         struct {
             char digits[ID_HEX_BYTES]; /* hexadecimal, 6 digits at least */
         } file_prefix;
         struct {
             uint64_t after; /* rows after this key, as the last row gave it */
             uint32_t limit; /* at most LIMIT_PAGE_ROWS; 0: that */
+            char member[LIMIT_USERNAME_BYTES + 1]; /* "": the actor, "*": everybody */
         } list;
     };
     size_t body_size;
@@ -119,6 +153,10 @@ struct command {
 /* Zeroed but for KIND and the body's size (its bytes are the caller's to fill in). SP_ENOMEM. */
 SP_CHECK enum sp_error command_new(enum command_kind kind, size_t body_size, struct command **out);
 void command_free(struct command *command); /* NULL is allowed */
+/* What is kept of a join code's secret: SHA-256("sealpost join secret 1" 00 secret). SP_EINTERNAL.
+ */
+SP_CHECK enum sp_error command_join_digest(const uint8_t secret[JOIN_SECRET_BYTES],
+                                           struct digest *out);
 /* Whether KIND is executed by the domain's thread (else by a reader). */
 bool command_is_for_domain(enum command_kind kind);
 

@@ -25,6 +25,8 @@ struct core {
     struct offers offers;
     struct log *log; /* may be NULL */
     bool admit_ca;
+    const struct issue_port *issue; /* may be NULL */
+    struct shut *shut;              /* devices and members that were shut out since the start */
     uint64_t max_file_bytes;
     struct id incarnation;
     uint64_t batch; /* number of the transaction that is open */
@@ -87,11 +89,30 @@ SP_CHECK enum sp_error core_append(struct core *core, const struct command *comm
                                    struct reply *reply);
 SP_CHECK enum sp_error core_end_access(struct core *core, int64_t member, int64_t log);
 
+/* shut.c */
+/*
+ * Shuts DEVICE of MEMBER out, or with 0 all of them, which was written: whoever is in is told
+ * ERROR, and what they have asked for and waits behind this command is refused.
+ */
+SP_CHECK enum sp_error core_shut_out(struct core *core, int64_t member, int64_t device,
+                                     enum sp_error error);
+/* Whether ACTOR, who had been let in, still may ask for anything: SP_EDISABLED, SP_EREVOKED. */
+SP_CHECK enum sp_error core_check_actor(struct core *core, const struct actor *actor);
+void core_forget_shut(struct core *core);
+
 typedef enum sp_error (*core_handler)(struct core *core, const struct command *command,
                                       struct reply *reply);
 
 SP_CHECK enum sp_error handle_login(struct core *core, const struct command *command,
                                     struct reply *reply);
+SP_CHECK enum sp_error handle_enrol(struct core *core, const struct command *command,
+                                    struct reply *reply);
+SP_CHECK enum sp_error handle_invite(struct core *core, const struct command *command,
+                                     struct reply *reply);
+SP_CHECK enum sp_error handle_device_revoke(struct core *core, const struct command *command,
+                                            struct reply *reply);
+SP_CHECK enum sp_error handle_member_set(struct core *core, const struct command *command,
+                                         struct reply *reply);
 SP_CHECK enum sp_error handle_create(struct core *core, const struct command *command,
                                      struct reply *reply);
 SP_CHECK enum sp_error handle_join(struct core *core, const struct command *command,

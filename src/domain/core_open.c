@@ -99,6 +99,7 @@ void core_close(struct core *core)
     }
     cache_drop(&core->cache);
     offers_deinit(&core->offers);
+    core_forget_shut(core);
     store_deinit(&core->store);
     db_close(core->db);
     if (core->lock_fd >= 0) {
@@ -113,6 +114,7 @@ enum sp_error core_open(const struct domain_config *config, struct core *core, c
     core->lock_fd = -1;
     core->log = config->log;
     core->admit_ca = config->admit_ca;
+    core->issue = config->issue;
     core->max_file_bytes =
         (uint64_t)(config->max_file_bytes > 0 ? config->max_file_bytes : LIMIT_FILE_BYTES);
     enum sp_error error = take_lock(config, core, reason, capacity);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/queue.h"
 #include "domain/command.h"
+#include "domain/issue.h"
 #include "domain/publication.h"
 
 struct domain;
@@ -25,8 +26,9 @@ struct domain_config {
     const char *path; /* of the database file, or ":memory:" (then readers = 0 is required) */
     const char *team;
     bool admit_ca; /* a certificate of the CA that was never seen makes member and device */
-    int64_t max_file_bytes; /* 0: LIMIT_FILE_BYTES */
-    unsigned readers;       /* threads; 0: reading commands run on the domain's thread too */
+    int64_t max_file_bytes;         /* 0: LIMIT_FILE_BYTES */
+    const struct issue_port *issue; /* NULL: nobody can join by code; kept, not copied */
+    unsigned readers; /* threads; 0: reading commands run on the domain's thread too */
     const struct clock *clock;
     struct log *log; /* may be NULL */
     /* Called on the domain's or a reader's thread when publications wait where none did before. */

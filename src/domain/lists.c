@@ -11,8 +11,7 @@
 
 #define PREFIX_DIGITS_LEAST 6
 
-/* Room in REPLY for one page; *MAXIMUM rows of it. */
-static enum sp_error begin_list(const struct command *command, struct reply *reply, size_t *maximum)
+enum sp_error read_begin_list(const struct command *command, struct reply *reply, size_t *maximum)
 {
     *maximum = command->list.limit == 0 || command->list.limit > LIMIT_PAGE_ROWS
                    ? LIMIT_PAGE_ROWS
@@ -25,8 +24,7 @@ static enum sp_error begin_list(const struct command *command, struct reply *rep
     return reply->list.rows == NULL ? SP_ENOMEM : SP_OK;
 }
 
-/* The next free row; NULL and "more" when the page is full. */
-static struct row *next_row(struct reply *reply, size_t maximum)
+struct row *read_next_row(struct reply *reply, size_t maximum)
 {
     if (reply->list.count == maximum) {
         reply->list.more = true;
@@ -73,7 +71,7 @@ enum sp_error read_list_logs(struct store *store, const struct command *command,
     enum relation role = RELATION_NONE;
     uint64_t seen = 0;
     size_t maximum = 0;
-    enum sp_error error = begin_list(command, reply, &maximum);
+    enum sp_error error = read_begin_list(command, reply, &maximum);
 
     if (error != SP_OK) {
         return error;
@@ -87,7 +85,7 @@ enum sp_error read_list_logs(struct store *store, const struct command *command,
         if (candidate.key <= command->list.after) {
             continue;
         }
-        row = next_row(reply, maximum);
+        row = read_next_row(reply, maximum);
         if (row != NULL) {
             *row = candidate;
         }
@@ -113,7 +111,7 @@ enum sp_error read_list_members(struct store *store, const struct command *comma
     enum sp_error error = of_team ? SP_OK : find_log(store, command, RIGHT_ROSTER, &log, &rights);
 
     if (error == SP_OK) {
-        error = begin_list(command, reply, &maximum);
+        error = read_begin_list(command, reply, &maximum);
     }
     if (error != SP_OK) {
         return error;
@@ -121,17 +119,23 @@ enum sp_error read_list_members(struct store *store, const struct command *comma
     if (!of_team) {
         query = store->queries[QUERY_LIST_ROSTER];
         statement_bind_i64(query, log.info.number);
+    } else {
+        /* Who is shut out is shown to those who can let them in again. */
+        statement_bind_i64(query,
+                           access_check_team(command->actor.role, TEAM_MEMBERS) == SP_OK ? 1 : 0);
     }
     statement_bind_u64(query, command->list.after);
     statement_bind_u64(query, maximum + 1);
     while (!reply->list.more && statement_next(query)) {
-        row = next_row(reply, maximum);
+        row = read_next_row(reply, maximum);
         if (row != NULL) {
             row->kind = ROW_MEMBER;
             row->member.number = statement_get_i64(query);
             row->key = (uint64_t)row->member.number;
             statement_get_text(query, row->member.username, sizeof row->member.username);
             row->member.owner = statement_get_i64(query) == RELATION_OWNER;
+            row->member.role = (enum role)statement_get_i64(query);
+            row->member.disabled = statement_get_i64(query) != 0;
         }
     }
     return statement_finish(query);
@@ -174,7 +178,7 @@ enum sp_error read_list_files(struct store *store, const struct command *command
     enum sp_error error = choose_files(store, command, &which, &number);
 
     if (error == SP_OK) {
-        error = begin_list(command, reply, &maximum);
+        error = read_begin_list(command, reply, &maximum);
     }
     if (error != SP_OK) {
         return error;
@@ -184,7 +188,7 @@ enum sp_error read_list_files(struct store *store, const struct command *command
     statement_bind_u64(query, maximum + 1);
     statement_bind_u64(query, command->list.after);
     while (!reply->list.more && statement_next(query)) {
-        row = next_row(reply, maximum);
+        row = read_next_row(reply, maximum);
         if (row != NULL) {
             row->kind = ROW_FILE;
             store_read_file(query, &key, &log, &row->file);

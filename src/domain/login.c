@@ -4,24 +4,28 @@
 #include "base/name.h"
 #include "crypto/secret.h"
 #include "domain/core.h"
+#include "domain/store_team.h"
+
+#define LAST_SEEN_STEP_MS 60000 /* how exactly the last login is known; saves a write for each */
 
 /* A certificate that was never seen: its member, made if new, gets one more device. */
 static enum sp_error admit(struct core *core, const struct command *command, struct actor *actor)
 {
     const struct command_login *login = &command->login;
-    bool disabled = false;
-    enum sp_error error =
-        store_find_member(&core->store, login->username, &actor->member, &disabled);
+    struct member_row member;
+    enum sp_error error = store_find_member(&core->store, login->username, &member);
 
+    actor->member = member.number;
+    actor->role = member.role;
     if (error == SP_ENOTFOUND) {
-        error =
-            store_add_member(&core->store, login->username, command->received_ms, &actor->member);
-    } else if (error == SP_OK && disabled) {
+        error = store_add_member(&core->store, login->username, ROLE_MEMBER, command->received_ms,
+                                 &actor->member);
+    } else if (error == SP_OK && member.disabled_ms != 0) {
         error = SP_EDISABLED;
     }
     if (error == SP_OK) {
         random_id(&actor->device_id);
-        error = store_add_device(&core->store, &actor->device_id, actor->member,
+        error = store_add_device(&core->store, &actor->device_id, actor->member, "",
                                  command->received_ms, &actor->device);
     }
     if (error == SP_OK) {
@@ -29,6 +33,26 @@ static enum sp_error admit(struct core *core, const struct command *command, str
     }
     memcpy(actor->username, login->username, sizeof actor->username);
     return error;
+}
+
+/* A certificate that is known. */
+static enum sp_error greet(struct core *core, const struct command *command,
+                           const struct login_row *row)
+{
+    int64_t since_ms = command->received_ms - row->last_seen_ms;
+
+    if (strcmp(row->actor.username, command->login.username) != 0) {
+        return SP_EIDENTITY;
+    }
+    if (row->disabled_ms != 0) {
+        return SP_EDISABLED;
+    }
+    if (row->revoked_ms != 0) {
+        return SP_EREVOKED;
+    }
+    return since_ms < LAST_SEEN_STEP_MS
+               ? SP_OK
+               : store_set_last_seen(&core->store, row->actor.device, command->received_ms);
 }
 
 enum sp_error handle_login(struct core *core, const struct command *command, struct reply *reply)
@@ -45,10 +69,8 @@ enum sp_error handle_login(struct core *core, const struct command *command, str
     if (error == SP_ENOTFOUND) {
         is_new = true;
         error = core->admit_ca ? admit(core, command, &row.actor) : SP_ENOTADMITTED;
-    } else if (error == SP_OK && strcmp(row.actor.username, login->username) != 0) {
-        error = SP_EIDENTITY;
-    } else if (error == SP_OK && row.disabled) {
-        error = SP_EDISABLED;
+    } else if (error == SP_OK) {
+        error = greet(core, command, &row);
     }
     if (error != SP_OK) {
         return error;

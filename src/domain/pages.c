@@ -12,8 +12,12 @@ typedef enum sp_error (*read_handler)(struct store *store, const struct command 
                                       struct reply *reply);
 
 static const read_handler handlers[] = {
-    [COMMAND_LIST_LOGS] = read_list_logs,   [COMMAND_LIST_MEMBERS] = read_list_members,
-    [COMMAND_LIST_FILES] = read_list_files, [COMMAND_FILE] = read_file,
+    [COMMAND_LIST_LOGS] = read_list_logs,
+    [COMMAND_LIST_MEMBERS] = read_list_members,
+    [COMMAND_LIST_FILES] = read_list_files,
+    [COMMAND_LIST_DEVICES] = read_list_devices,
+    [COMMAND_LIST_INVITATIONS] = read_list_invitations,
+    [COMMAND_FILE] = read_file,
     [COMMAND_READ] = read_events,
 };
 

@@ -52,6 +52,9 @@ static void free_owned(struct reply *reply)
         }
         free(reply->page.events);
         break;
+    case REPLY_ENROLLED:
+        free(reply->enrolled.chain);
+        break;
     default: /* the others own nothing */
         break;
     }
@@ -121,6 +124,7 @@ void publication_free(struct publication *publication)
         free(publication->event);
         break;
     case PUBLISH_ACCESS_ENDED:
+    case PUBLISH_SHUT_OUT:
         break;
     }
     free(publication);

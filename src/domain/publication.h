@@ -15,6 +15,7 @@ enum publication_kind {
     PUBLISH_REPLY,
     PUBLISH_EVENT,
     PUBLISH_ACCESS_ENDED, /* this member may no longer read this log */
+    PUBLISH_SHUT_OUT,     /* this member, or this device of it, may not be here any more */
 };
 
 enum reply_kind {
@@ -27,6 +28,9 @@ enum reply_kind {
     REPLY_LIST,
     REPLY_FILE,
     REPLY_PAGE,
+    REPLY_ENROLLED,
+    REPLY_INVITED,
+    REPLY_DONE,
 };
 
 /* One committed event, ready to be encoded for the wire by anybody. */
@@ -66,7 +70,28 @@ struct file_info {
     uint32_t bucket; /* 0: the bytes are in the database */
 };
 
-enum row_kind { ROW_LOG, ROW_MEMBER, ROW_FILE };
+enum row_kind { ROW_LOG, ROW_MEMBER, ROW_FILE, ROW_DEVICE, ROW_INVITATION };
+
+struct device_info {
+    int64_t number;
+    struct id id;
+    char username[LIMIT_USERNAME_BYTES + 1];
+    char label[LIMIT_LABEL_BYTES + 1];
+    struct digest fingerprint; /* of its newest certificate */
+    int64_t not_after_ms;      /* likewise */
+    int64_t first_seen_ms;
+    int64_t last_seen_ms;
+    int64_t revoked_ms; /* 0: it is not */
+};
+
+struct invitation_info {
+    char username[LIMIT_USERNAME_BYTES + 1];
+    enum role role;
+    bool device; /* for another device of a member */
+    int64_t created_ms;
+    int64_t expires_ms;
+    char created_by[LIMIT_USERNAME_BYTES + 1]; /* "": the server */
+};
 
 struct row {
     enum row_kind kind;
@@ -82,8 +107,12 @@ struct row {
             int64_t number;
             char username[LIMIT_USERNAME_BYTES + 1];
             bool owner; /* of the log that was asked about */
+            enum role role;
+            bool disabled;
         } member;
         struct file_info file;
+        struct device_info device;
+        struct invitation_info invitation;
     };
 };
 
@@ -135,6 +164,21 @@ struct reply {
             struct event_record **events; /* owned, consecutive from FROM; both levels */
             size_t count;
         } page;
+        struct {
+            struct actor actor; /* who has joined, with the new device */
+            struct digest fingerprint;
+            uint8_t serial[SERIAL_BYTES];
+            size_t serial_bytes;
+            int64_t not_after_ms;
+            bool repeated;
+            uint8_t *chain; /* owned: the certificate and its issuing CA, DER */
+            size_t size;
+        } enrolled;
+        struct {
+            char username[LIMIT_USERNAME_BYTES + 1];
+            int64_t expires_ms;
+            bool repeated;
+        } invited;
     };
 };
 
@@ -148,6 +192,11 @@ struct publication {
             int64_t member;
             int64_t log_number;
         } access;
+        struct {
+            int64_t member;
+            int64_t device; /* 0: all of the member's */
+            enum sp_error error;
+        } shut_out;
     };
 };
 

@@ -18,10 +18,20 @@ SP_CHECK enum sp_error read_list_members(struct store *store, const struct comma
                                          struct reply *reply);
 SP_CHECK enum sp_error read_list_files(struct store *store, const struct command *command,
                                        struct reply *reply);
+SP_CHECK enum sp_error read_list_devices(struct store *store, const struct command *command,
+                                         struct reply *reply);
+SP_CHECK enum sp_error read_list_invitations(struct store *store, const struct command *command,
+                                             struct reply *reply);
 SP_CHECK enum sp_error read_file(struct store *store, const struct command *command,
                                  struct reply *reply);
 SP_CHECK enum sp_error read_events(struct store *store, const struct command *command,
                                    struct reply *reply);
+
+/* Room in REPLY for one page of a list; *MAXIMUM rows of it. SP_EINVALID, SP_ENOMEM. */
+SP_CHECK enum sp_error read_begin_list(const struct command *command, struct reply *reply,
+                                       size_t *maximum);
+/* The next free row; NULL and "more" when the page is full. */
+struct row *read_next_row(struct reply *reply, size_t maximum);
 
 /* What the actor may do with LOG; a sum of enum right. */
 SP_CHECK enum sp_error read_rights(struct store *store, const struct log_row *log,

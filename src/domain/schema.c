@@ -55,5 +55,25 @@ static const char version_1[] =
     "CREATE INDEX files_of_log ON files(log, no);"
     "CREATE INDEX files_of_box ON files(box, no) WHERE box IS NOT NULL;";
 
-const char *const schema_steps[] = {version_1};
+/*
+ * Joining. members.disabled and devices.revoked hold since when, 0: they are not.
+ *
+ * invitations  secret_digest: the secret itself is never here. member: of one for another device,
+ *              whose; NULL: for somebody new. logs: names with spaces between them. state as in
+ *              domain/store_team.h. device, key_digest, chain: what it was used for, so that
+ *              whoever lost the answer gets it again
+ */
+static const char version_2[] =
+    "ALTER TABLE devices ADD COLUMN last_seen_ms INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX devices_of_member ON devices(member, no);"
+    "CREATE INDEX certificates_of_device ON certificates(device);"
+
+    "CREATE TABLE invitations(no INTEGER PRIMARY KEY, secret_digest BLOB NOT NULL UNIQUE,"
+    " username TEXT NOT NULL, member INTEGER REFERENCES members(no), role INTEGER NOT NULL,"
+    " logs TEXT NOT NULL, created_ms INTEGER NOT NULL, created_by INTEGER REFERENCES members(no),"
+    " expires_ms INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,"
+    " device INTEGER REFERENCES devices(no), key_digest BLOB, chain BLOB) STRICT;"
+    "CREATE INDEX invitations_open ON invitations(username, no) WHERE state = 0;";
+
+const char *const schema_steps[] = {version_1, version_2};
 const size_t schema_step_count = COUNT_OF(schema_steps);

@@ -11,6 +11,16 @@
     " FROM files f JOIN logs l ON l.no = f.log LEFT JOIN logs b ON b.no = f.box"                \
     " JOIN members m ON m.no = f.member "
 
+#define INVITATION_COLUMNS                                                                   \
+    "SELECT i.no, i.username, coalesce(i.member, 0), i.role, i.logs, i.expires_ms, i.state," \
+    " coalesce(m.disabled, 0) FROM invitations i LEFT JOIN members m ON m.no = i.member "
+/* With its newest certificate. */
+#define DEVICE_COLUMNS                                                                     \
+    "SELECT d.no, d.id, m.username, d.label, c.fingerprint, c.not_after_ms, d.created_ms," \
+    " d.last_seen_ms, d.revoked FROM devices d JOIN members m ON m.no = d.member"          \
+    " LEFT JOIN certificates c ON c.fingerprint = (SELECT fingerprint FROM certificates n" \
+    " WHERE n.device = d.no ORDER BY n.first_seen_ms DESC, n.not_after_ms DESC LIMIT 1) "
+
 static const char *const queries[QUERY_COUNT] = {
     [QUERY_BEGIN] = "BEGIN",
     [QUERY_COMMIT] = "COMMIT",
@@ -22,12 +32,46 @@ static const char *const queries[QUERY_COUNT] = {
     [QUERY_ADD_TEAM] = "INSERT INTO team(name, incarnation, created_ms) VALUES(?, ?, ?)",
 
     [QUERY_CERTIFICATE] =
-        "SELECT m.no, d.no, d.id, m.username, m.disabled != 0 OR d.revoked != 0"
+        "SELECT m.no, d.no, d.id, m.role, m.username, m.disabled, d.revoked, d.last_seen_ms"
         " FROM certificates c JOIN devices d ON d.no = c.device JOIN members m ON m.no = d.member"
         " WHERE c.fingerprint = ?",
-    [QUERY_MEMBER] = "SELECT no, disabled != 0 FROM members WHERE username = ?",
-    [QUERY_ADD_MEMBER] = "INSERT INTO members(username, created_ms) VALUES(?, ?)",
-    [QUERY_ADD_DEVICE] = "INSERT INTO devices(id, member, created_ms) VALUES(?, ?, ?)",
+    [QUERY_SET_LAST_SEEN] = "UPDATE devices SET last_seen_ms = ? WHERE no = ?",
+    [QUERY_MEMBER] = "SELECT no, role, disabled FROM members WHERE username = ?",
+    [QUERY_ADD_MEMBER] = "INSERT INTO members(username, role, created_ms) VALUES(?, ?, ?)",
+    [QUERY_SET_DISABLED] = "UPDATE members SET disabled = ? WHERE no = ?",
+    [QUERY_ADD_DEVICE] =
+        "INSERT INTO devices(id, member, label, created_ms, last_seen_ms) VALUES(?, ?, ?, ?, ?)",
+    [QUERY_DEVICE_BY_ID] = "SELECT no, member, revoked FROM devices WHERE id = ?",
+    [QUERY_DEVICE_STATE] = "SELECT m.disabled, d.revoked FROM devices d"
+                           " JOIN members m ON m.no = d.member WHERE d.no = ?",
+    [QUERY_DEVICE_LABEL] = "SELECT count(*), coalesce(sum(label = ?), 0) FROM devices WHERE member "
+                           "= ? AND revoked = 0",
+    [QUERY_SET_REVOKED] = "UPDATE devices SET revoked = ? WHERE no = ?",
+
+    [QUERY_INVITATION] = INVITATION_COLUMNS "WHERE i.secret_digest = ?",
+    [QUERY_OPEN_INVITATION] =
+        INVITATION_COLUMNS "WHERE i.username = ? AND i.state = 0 AND i.member IS NULL",
+    [QUERY_COUNT_INVITATIONS] = "SELECT count(*) FROM invitations WHERE state = 0",
+    [QUERY_COUNT_INVITATIONS_OF] = "SELECT count(*) FROM invitations WHERE state = 0 AND"
+                                   " username = ? AND expires_ms > ?",
+    [QUERY_ADD_INVITATION] =
+        "INSERT INTO invitations(secret_digest, username, member, role, logs, created_ms,"
+        " created_by, expires_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+    [QUERY_VOID_INVITATIONS] = "UPDATE invitations SET state = 2 WHERE username = ? AND state = 0",
+    [QUERY_USE_INVITATION] = "UPDATE invitations SET state = 1, device = ?, key_digest = ?,"
+                             " chain = ? WHERE no = ?",
+    [QUERY_ENROLLED] =
+        "SELECT m.no, d.no, d.id, m.role, m.username, m.disabled, d.revoked, i.key_digest,"
+        " i.chain, c.fingerprint, c.serial, c.not_after_ms FROM invitations i"
+        " JOIN devices d ON d.no = i.device JOIN members m ON m.no = d.member"
+        " JOIN certificates c ON c.device = d.no WHERE i.no = ?"
+        " ORDER BY c.first_seen_ms LIMIT 1",
+    [QUERY_LIST_DEVICES] = DEVICE_COLUMNS "WHERE d.member = ? ORDER BY d.no LIMIT ? OFFSET ?",
+    [QUERY_LIST_ALL_DEVICES] = DEVICE_COLUMNS "WHERE ? = 0 ORDER BY d.no LIMIT ? OFFSET ?",
+    [QUERY_LIST_INVITATIONS] =
+        "SELECT i.username, i.role, i.member IS NOT NULL, i.created_ms, i.expires_ms,"
+        " coalesce(m.username, '') FROM invitations i LEFT JOIN members m ON m.no = i.created_by"
+        " WHERE i.state = 0 ORDER BY i.username, i.no LIMIT ? OFFSET ?",
     [QUERY_ADD_CERTIFICATE] = "INSERT INTO certificates(fingerprint, device, serial, issuer,"
                               " not_after_ms, first_seen_ms) VALUES(?, ?, ?, ?, ?, ?)",
 
@@ -68,10 +112,11 @@ static const char *const queries[QUERY_COUNT] = {
         " coalesce((SELECT role FROM roster r WHERE r.log = l.no AND r.member = ?), 0)"
         " FROM logs l INDEXED BY logs_named WHERE l.name IS NOT NULL ORDER BY l.no",
     [QUERY_LIST_TEAM] =
-        "SELECT no, username, 0 FROM members WHERE no > ? AND disabled = 0 ORDER BY no LIMIT ?",
-    [QUERY_LIST_ROSTER] =
-        "SELECT m.no, m.username, r.role FROM roster r JOIN members m ON m.no = r.member"
-        " WHERE r.log = ? AND r.member > ? ORDER BY r.member LIMIT ?",
+        "SELECT no, username, 0, role, disabled FROM members WHERE (disabled = 0 OR ?)"
+        " AND no > ? ORDER BY no LIMIT ?",
+    [QUERY_LIST_ROSTER] = "SELECT m.no, m.username, r.role, m.role, m.disabled FROM roster r JOIN "
+                          "members m ON m.no = r.member"
+                          " WHERE r.log = ? AND r.member > ? ORDER BY r.member LIMIT ?",
 
     [QUERY_EVENTS] =
         "SELECT e.key, e.header, e.salt, e.body, m.username FROM events e"
@@ -128,81 +173,6 @@ enum sp_error store_add_team(struct store *store, const char *name, const struct
 
     statement_bind_text(query, name);
     statement_bind_blob(query, incarnation->bytes, ID_BYTES);
-    statement_bind_i64(query, now_ms);
-    return statement_run(query);
-}
-
-enum sp_error store_find_certificate(struct store *store, const struct digest *fingerprint,
-                                     struct login_row *out)
-{
-    struct statement *query = store->queries[QUERY_CERTIFICATE];
-
-    memset(out, 0, sizeof *out);
-    statement_bind_blob(query, fingerprint->bytes, DIGEST_BYTES);
-    bool found = statement_next(query);
-    if (found) {
-        out->actor.member = statement_get_i64(query);
-        out->actor.device = statement_get_i64(query);
-        statement_get_bytes(query, out->actor.device_id.bytes, ID_BYTES);
-        statement_get_text(query, out->actor.username, sizeof out->actor.username);
-        out->disabled = statement_get_i64(query) != 0;
-    }
-    enum sp_error error = statement_finish(query);
-    return error == SP_OK && !found ? SP_ENOTFOUND : error;
-}
-
-enum sp_error store_find_member(struct store *store, const char *username, int64_t *member,
-                                bool *disabled)
-{
-    struct statement *query = store->queries[QUERY_MEMBER];
-
-    *member = 0;
-    *disabled = false;
-    statement_bind_text(query, username);
-    bool found = statement_next(query);
-    if (found) {
-        *member = statement_get_i64(query);
-        *disabled = statement_get_i64(query) != 0;
-    }
-    enum sp_error error = statement_finish(query);
-    return error == SP_OK && !found ? SP_ENOTFOUND : error;
-}
-
-enum sp_error store_add_member(struct store *store, const char *username, int64_t now_ms,
-                               int64_t *member)
-{
-    struct statement *query = store->queries[QUERY_ADD_MEMBER];
-
-    statement_bind_text(query, username);
-    statement_bind_i64(query, now_ms);
-    enum sp_error error = statement_run(query);
-    *member = error == SP_OK ? db_last_row(store->db) : 0;
-    return error;
-}
-
-enum sp_error store_add_device(struct store *store, const struct id *id, int64_t member,
-                               int64_t now_ms, int64_t *device)
-{
-    struct statement *query = store->queries[QUERY_ADD_DEVICE];
-
-    statement_bind_blob(query, id->bytes, ID_BYTES);
-    statement_bind_i64(query, member);
-    statement_bind_i64(query, now_ms);
-    enum sp_error error = statement_run(query);
-    *device = error == SP_OK ? db_last_row(store->db) : 0;
-    return error;
-}
-
-enum sp_error store_add_certificate(struct store *store, int64_t device,
-                                    const struct command_login *login, int64_t now_ms)
-{
-    struct statement *query = store->queries[QUERY_ADD_CERTIFICATE];
-
-    statement_bind_blob(query, login->fingerprint.bytes, DIGEST_BYTES);
-    statement_bind_i64(query, device);
-    statement_bind_blob(query, login->serial, login->serial_bytes);
-    statement_bind_blob(query, login->issuer.bytes, DIGEST_BYTES);
-    statement_bind_i64(query, login->not_after_ms);
     statement_bind_i64(query, now_ms);
     return statement_run(query);
 }

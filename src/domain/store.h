@@ -22,10 +22,27 @@ enum store_query {
     QUERY_TEAM,
     QUERY_ADD_TEAM,
     QUERY_CERTIFICATE,
+    QUERY_SET_LAST_SEEN,
     QUERY_MEMBER,
     QUERY_ADD_MEMBER,
+    QUERY_SET_DISABLED,
     QUERY_ADD_DEVICE,
+    QUERY_DEVICE_BY_ID,
+    QUERY_DEVICE_STATE,
+    QUERY_DEVICE_LABEL,
+    QUERY_SET_REVOKED,
     QUERY_ADD_CERTIFICATE,
+    QUERY_INVITATION,
+    QUERY_OPEN_INVITATION,
+    QUERY_COUNT_INVITATIONS,
+    QUERY_COUNT_INVITATIONS_OF,
+    QUERY_ADD_INVITATION,
+    QUERY_VOID_INVITATIONS,
+    QUERY_USE_INVITATION,
+    QUERY_ENROLLED,
+    QUERY_LIST_DEVICES,
+    QUERY_LIST_ALL_DEVICES,
+    QUERY_LIST_INVITATIONS,
     QUERY_LOG_BY_NUMBER,
     QUERY_LOG_BY_ID,
     QUERY_LOG_BY_NAME,
@@ -68,22 +85,6 @@ SP_CHECK enum sp_error store_find_team(struct store *store, char name[LIMIT_TEAM
                                        struct id *incarnation);
 SP_CHECK enum sp_error store_add_team(struct store *store, const char *name,
                                       const struct id *incarnation, int64_t now_ms);
-
-/* A device with its member, as a certificate leads to it. */
-struct login_row {
-    struct actor actor;
-    bool disabled; /* the member or the device */
-};
-SP_CHECK enum sp_error store_find_certificate(struct store *store, const struct digest *fingerprint,
-                                              struct login_row *out);
-SP_CHECK enum sp_error store_find_member(struct store *store, const char *username, int64_t *member,
-                                         bool *disabled);
-SP_CHECK enum sp_error store_add_member(struct store *store, const char *username, int64_t now_ms,
-                                        int64_t *member);
-SP_CHECK enum sp_error store_add_device(struct store *store, const struct id *id, int64_t member,
-                                        int64_t now_ms, int64_t *device);
-SP_CHECK enum sp_error store_add_certificate(struct store *store, int64_t device,
-                                             const struct command_login *login, int64_t now_ms);
 
 /* A log with its head. */
 struct log_row {

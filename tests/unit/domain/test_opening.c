@@ -106,7 +106,7 @@ static void test_shut_out(void **state)
     world_reopen(&world);
     assert_int_equal(world_do(&world, login_as("ann", 1)), SP_EDISABLED);
     assert_int_equal(world_do(&world, login_as("ann", 4)), SP_EDISABLED); /* nor a new device */
-    assert_int_equal(world_do(&world, login_as("bob", 2)), SP_EDISABLED);
+    assert_int_equal(world_do(&world, login_as("bob", 2)), SP_EREVOKED);
     assert_int_equal(world_do(&world, login_as("bob", 3)), SP_OK);
 }
 
@@ -139,7 +139,7 @@ static void test_versions(void **state)
     check_refused(SP_ECONFIG, "version 99");
     execute("PRAGMA user_version = 0");
     check_refused(SP_ECONFIG, "another program");
-    execute("PRAGMA user_version = 1");
+    execute("PRAGMA user_version = 2");
     world_reopen(&world);
 }
 

@@ -198,7 +198,17 @@ static void say_row(struct world *world, const struct row *row)
             (int)row->log.info.kind, (unsigned long long)row->log.info.head_sequence,
             row->log.member_count, row->log.joined ? " joined" : "", row->log.topic);
     } else if (row->kind == ROW_MEMBER) {
-        say(world, "  %s%s\n", row->member.username, row->member.owner ? " owner" : "");
+        say(world, "  %s%s%s%s\n", row->member.username, row->member.owner ? " owner" : "",
+            row->member.role == ROLE_ADMINISTRATOR ? " administrator" : "",
+            row->member.disabled ? " disabled" : "");
+    } else if (row->kind == ROW_DEVICE) {
+        say(world, "  %s of %s seen %lld to %lld%s\n", row->device.label, row->device.username,
+            (long long)row->device.first_seen_ms, (long long)row->device.last_seen_ms,
+            row->device.revoked_ms != 0 ? " revoked" : "");
+    } else if (row->kind == ROW_INVITATION) {
+        say(world, "  %s role=%d%s by '%s' until %lld\n", row->invitation.username,
+            (int)row->invitation.role, row->invitation.device ? " device" : "",
+            row->invitation.created_by, (long long)row->invitation.expires_ms);
     } else {
         say(world, "  %s by %s in %s size=%llu bucket=%u\n", row->file.name, row->file.member,
             row->file.log_name, (unsigned long long)row->file.size, row->file.bucket);
@@ -242,6 +252,17 @@ static void say_reply(struct world *world, const struct reply *reply)
             reply->file.content != NULL ? (int)reply->file.info.size : 0,
             reply->file.content != NULL ? (const char *)reply->file.content : "");
         break;
+    case REPLY_ENROLLED:
+        say(world, "reply enrolled %s role=%d%s\n", reply->enrolled.actor.username,
+            (int)reply->enrolled.actor.role, reply->enrolled.repeated ? " repeated" : "");
+        break;
+    case REPLY_INVITED:
+        say(world, "reply invited %s until %lld%s\n", reply->invited.username,
+            (long long)reply->invited.expires_ms, reply->invited.repeated ? " repeated" : "");
+        break;
+    case REPLY_DONE:
+        say(world, "reply done\n");
+        break;
     case REPLY_PAGE:
         say(world, "reply page from %llu of %zu\n", (unsigned long long)reply->page.from,
             reply->page.count);
@@ -260,6 +281,10 @@ struct reply *world_step(struct world *world)
         if (publication->kind == PUBLISH_EVENT) {
             say_event(world, publication->event);
             world->published++;
+        } else if (publication->kind == PUBLISH_SHUT_OUT) {
+            say(world, "shut out %lld/%lld %s\n", (long long)publication->shut_out.member,
+                (long long)publication->shut_out.device,
+                sp_error_name(publication->shut_out.error));
         } else if (publication->kind == PUBLISH_ACCESS_ENDED) {
             say(world, "ended %lld in %lld\n", (long long)publication->access.member,
                 (long long)publication->access.log_number);
