@@ -60,6 +60,7 @@ static void send_welcome(struct session *session, const struct reply *reply)
     snprintf(welcome.server, sizeof welcome.server, "%s", config->server);
     snprintf(welcome.team, sizeof welcome.team, "%s", config->team);
     memcpy(welcome.username, reply->login.actor.username, sizeof welcome.username);
+    welcome.role = (uint32_t)reply->login.actor.role;
     memcpy(welcome.device, reply->login.actor.device_id.bytes, sizeof welcome.device);
     memcpy(welcome.incarnation, reply->login.incarnation.bytes, sizeof welcome.incarnation);
     enum sp_error error = presence_login(session);
@@ -117,6 +118,8 @@ static void send_row_member(struct session *session, uint16_t stream, const stru
     sealpost_v1_RowMember message = {
         .key = row->key,
         .owner = row->member.owner,
+        .role = (uint32_t)row->member.role,
+        .disabled = row->member.disabled,
         .online = presence_is_online(session->hub, row->member.number),
     };
     memcpy(message.username, row->member.username, sizeof message.username);
@@ -130,12 +133,48 @@ static void send_row_file(struct session *session, uint16_t stream, const struct
     session_send(session, FRAME_ROW_FILE, stream, &message);
 }
 
+static void send_row_device(struct session *session, uint16_t stream, const struct row *row)
+{
+    const struct device_info *device = &row->device;
+    sealpost_v1_RowDevice message = {
+        .key = row->key,
+        .first_seen_ms = device->first_seen_ms,
+        .last_seen_ms = device->last_seen_ms,
+        .not_after_ms = device->not_after_ms,
+        .revoked_ms = device->revoked_ms,
+        .sessions = hub_count_sessions(session->hub, device->number),
+        .current = device->number == session->actor.device,
+    };
+    memcpy(message.device, device->id.bytes, sizeof message.device);
+    memcpy(message.username, device->username, sizeof message.username);
+    memcpy(message.label, device->label, sizeof message.label);
+    memcpy(message.fingerprint, device->fingerprint.bytes, sizeof message.fingerprint);
+    session_send(session, FRAME_ROW_DEVICE, stream, &message);
+}
+
+static void send_row_invitation(struct session *session, uint16_t stream, const struct row *row)
+{
+    const struct invitation_info *invitation = &row->invitation;
+    sealpost_v1_RowInvitation message = {
+        .key = row->key,
+        .role = (uint32_t)invitation->role,
+        .device = invitation->device,
+        .created_ms = invitation->created_ms,
+        .expires_ms = invitation->expires_ms,
+    };
+    memcpy(message.username, invitation->username, sizeof message.username);
+    memcpy(message.created_by, invitation->created_by, sizeof message.created_by);
+    session_send(session, FRAME_ROW_INVITATION, stream, &message);
+}
+
 static void send_list(struct session *session, const struct reply *reply)
 {
     static void (*const send_row[])(struct session *, uint16_t, const struct row *) = {
         [ROW_LOG] = send_row_log,
         [ROW_MEMBER] = send_row_member,
         [ROW_FILE] = send_row_file,
+        [ROW_DEVICE] = send_row_device,
+        [ROW_INVITATION] = send_row_invitation,
     };
     uint16_t stream = TAG_STREAM(reply->origin.tag);
     for (size_t i = 0; i < reply->list.count; i++) {
@@ -143,6 +182,24 @@ static void send_list(struct session *session, const struct reply *reply)
     }
     sealpost_v1_ListEnd end = {.more = reply->list.more};
     session_send(session, FRAME_LIST_END, stream, &end);
+}
+
+static void send_invited(struct session *session, const struct reply *reply)
+{
+    const struct hub_config *config = &session->hub->config;
+    sealpost_v1_Invited invited = {
+        .expires_ms = reply->invited.expires_ms,
+        .port = config->public_port,
+        .repeated = reply->invited.repeated,
+    };
+    memcpy(invited.username, reply->invited.username, sizeof invited.username);
+    snprintf(invited.host, sizeof invited.host, "%s", config->public_host);
+    session_send(session, FRAME_INVITED, TAG_STREAM(reply->origin.tag), &invited);
+}
+
+static void send_done(struct session *session, const struct reply *reply)
+{
+    session_send(session, FRAME_DONE, TAG_STREAM(reply->origin.tag), NULL);
 }
 
 static void send_error(struct session *session, const struct reply *reply)
@@ -155,7 +212,8 @@ void answer_send(struct session *session, const struct reply *reply)
     static void (*const senders[])(struct session *, const struct reply *) = {
         [REPLY_ERROR] = send_error,        [REPLY_LOGIN] = send_welcome,
         [REPLY_EVENT] = send_event_result, [REPLY_FOLLOW] = send_following,
-        [REPLY_LIST] = send_list,
+        [REPLY_LIST] = send_list,          [REPLY_INVITED] = send_invited,
+        [REPLY_DONE] = send_done,
     };
     if (session->state == SESSION_LOGGING_IN) {
         if (reply->kind == REPLY_LOGIN) {

@@ -93,9 +93,38 @@ static void take_reply(struct hub *hub, struct reply *reply)
     }
     struct session *session = session_of(hub, &reply->origin);
     if (session != NULL && session->state != SESSION_ENDED) {
-        answer_send(session, reply);
+        if (session->join != NULL) {
+            join_reply(session, reply);
+        } else {
+            answer_send(session, reply);
+        }
         hub_mark_ready(session); /* it may be read from again */
     }
+}
+
+/* Tells every session concerned, which ends with it, and its uploads with that. */
+static void shut_out(struct hub *hub, int64_t member, int64_t device, enum sp_error error)
+{
+    for (uint32_t i = 0; i < hub->slot_count; i++) {
+        struct session *session = hub->slots[i];
+        if (session != NULL && session->state == SESSION_OPEN && session->actor.member == member &&
+            (device == 0 || session->actor.device == device)) {
+            session_end(session, error, NULL);
+        }
+    }
+}
+
+uint32_t hub_count_sessions(const struct hub *hub, int64_t device)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < hub->slot_count; i++) {
+        const struct session *session = hub->slots[i];
+        count +=
+            session != NULL && session->state == SESSION_OPEN && session->actor.device == device
+                ? 1
+                : 0;
+    }
+    return count;
 }
 
 static void take_publication(struct hub *hub, struct publication *publication)
@@ -109,6 +138,10 @@ static void take_publication(struct hub *hub, struct publication *publication)
         break;
     case PUBLISH_ACCESS_ENDED:
         follow_access_ended(hub, publication->access.member, publication->access.log_number);
+        break;
+    case PUBLISH_SHUT_OUT:
+        shut_out(hub, publication->shut_out.member, publication->shut_out.device,
+                 publication->shut_out.error);
         break;
     }
 }

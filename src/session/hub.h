@@ -23,6 +23,8 @@ struct hub_config {
     uint32_t message_rate;  /* events that one member may make, a second; 0: any number */
     uint32_t message_burst; /* and at once, after some silence */
     size_t tail_bytes;
+    char public_host[LIMIT_HOST_BYTES + 1]; /* where clients find the server; "": not told */
+    uint16_t public_port;
     const struct clock *clock;
     struct log *log;       /* may be NULL */
     struct domain *domain; /* not owned, as are the following */
@@ -50,6 +52,8 @@ size_t hub_ready_count(const struct hub *hub);
 void hub_mark_ready(struct session *session);
 
 size_t hub_session_count(const struct hub *hub);
+/* How many sessions DEVICE (its number) has. */
+uint32_t hub_count_sessions(const struct hub *hub, int64_t device);
 /* Uploads whose commit is under way although their session may be gone: a server that drains waits
  * for them. */
 size_t hub_busy_count(const struct hub *hub);

@@ -19,7 +19,12 @@
 #define OUTPUT_PAUSE_BYTES ((size_t)64 * 1024)
 #define OUTPUT_MAXIMUM_BYTES ((size_t)1024 * 1024)
 
-enum session_state { SESSION_LOGGING_IN, SESSION_OPEN, SESSION_ENDED };
+enum session_state {
+    SESSION_LOGGING_IN,
+    SESSION_JOINING, /* no member yet: ENROL is all that it may say */
+    SESSION_OPEN,
+    SESSION_ENDED
+};
 
 /* A log that somebody follows. */
 struct channel {
@@ -55,6 +60,7 @@ struct session {
     enum session_state state;
     enum sp_error end_reason;
     struct actor actor;
+    struct join *join;               /* of a joining one; owned */
     struct presence_entry *presence; /* its member's, once it is logged in */
     int64_t not_after_ms;
     struct buffer in;  /* a frame that is not all there, or that cannot be carried out yet */
@@ -214,6 +220,14 @@ SP_CHECK enum sp_error request_handle(struct session *session, const struct fram
 #define TAG_WEIGHT(tag) ((tag) >> 24)
 #define TAG(stream, live, weight) \
     ((uint32_t)(stream) | ((live) ? UINT32_C(1) << 16 : 0) | (uint32_t)(weight) << 24)
+
+/* join.c: what a session that joins says and is told. Errors as of request_handle(). */
+SP_CHECK enum sp_error join_begin(struct session *session); /* SP_ENOMEM */
+SP_CHECK enum sp_error join_handle(struct session *session, const struct frame *frame);
+void join_reply(struct session *session, const struct reply *reply);
+/* The answer to a wrong code, when it has been kept back long enough. */
+void join_tick(struct session *session, int64_t now_ms);
+void join_free(struct session *session);
 
 /* answer.c */
 void answer_send(struct session *session, const struct reply *reply);

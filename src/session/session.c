@@ -5,8 +5,8 @@
 
 #include "session/internal.h"
 
-enum sp_error session_new(struct hub *hub, const struct command_login *login, void *owner,
-                          struct session **out)
+/* One that has a place, but is not in it yet. */
+static enum sp_error make_session(struct hub *hub, void *owner, struct session **out)
 {
     *out = NULL;
     uint32_t slot = 0;
@@ -17,9 +17,7 @@ enum sp_error session_new(struct hub *hub, const struct command_login *login, vo
         return SP_ELIMIT;
     }
     struct session *session = calloc(1, sizeof *session);
-    struct command *command = NULL;
-    if (session == NULL || command_new(COMMAND_LOGIN, 0, &command) != SP_OK) {
-        free(session);
+    if (session == NULL) {
         return SP_ENOMEM;
     }
     session->hub = hub;
@@ -28,23 +26,61 @@ enum sp_error session_new(struct hub *hub, const struct command_login *login, vo
     session->slot = slot;
     session->generation = hub->generations[slot] + 1;
     session->received_ms = hub->now_ms;
-    session->not_after_ms = login->not_after_ms;
     buffer_init(&session->in, (size_t)2 * LIMIT_FRAME_BYTES);
     buffer_init(&session->out, OUTPUT_MAXIMUM_BYTES);
-    command->login = *login;
-    command->origin = (struct origin){slot, session->generation, 0};
-    command->received_ms = clock_wall_ms(hub->config.clock);
-    enum sp_error error = domain_submit(hub->config.domain, command);
+    *out = session;
+    return SP_OK;
+}
+
+static void take_place(struct session *session)
+{
+    struct hub *hub = session->hub;
+    hub->slots[session->slot] = session;
+    hub->generations[session->slot]++;
+    hub->next_session_number++;
+    hub->session_count++;
+}
+
+enum sp_error session_new(struct hub *hub, const struct command_login *login, void *owner,
+                          struct session **out)
+{
+    *out = NULL;
+    struct session *session = NULL;
+    struct command *command = NULL;
+    enum sp_error error = make_session(hub, owner, &session);
+    if (error == SP_OK) {
+        error = command_new(COMMAND_LOGIN, 0, &command);
+    }
+    if (error == SP_OK) {
+        session->not_after_ms = login->not_after_ms;
+        command->login = *login;
+        command->origin = (struct origin){session->slot, session->generation, 0};
+        command->received_ms = clock_wall_ms(hub->config.clock);
+        error = domain_submit(hub->config.domain, command);
+    }
     if (error != SP_OK) {
         command_free(command);
         free(session);
         return error;
     }
-    hub->slots[slot] = session;
-    hub->generations[slot]++;
-    hub->next_session_number++;
-    hub->session_count++;
+    take_place(session);
     *out = session;
+    return SP_OK;
+}
+
+enum sp_error session_new_join(struct hub *hub, void *owner, struct session **out)
+{
+    enum sp_error error = make_session(hub, owner, out);
+    if (error != SP_OK) {
+        return error;
+    }
+    error = join_begin(*out);
+    if (error != SP_OK) {
+        free(*out);
+        *out = NULL;
+        return error;
+    }
+    take_place(*out);
     return SP_OK;
 }
 
@@ -84,6 +120,7 @@ void session_free(struct session *session)
         DL_DELETE2(session->hub->ready, session, prev_ready, next_ready);
     }
     buffer_deinit(&session->out);
+    join_free(session);
     session->hub->slots[session->slot] = NULL;
     session->hub->session_count--;
     free(session);
@@ -132,8 +169,8 @@ const char *session_username(const struct session *session)
 
 bool session_wants_input(const struct session *session)
 {
-    return session->state == SESSION_OPEN && !session->stalled &&
-           session->waiting < LIMIT_COMMANDS_PER_SESSION &&
+    return (session->state == SESSION_OPEN || session->state == SESSION_JOINING) &&
+           !session->stalled && session->waiting < LIMIT_COMMANDS_PER_SESSION &&
            session->chunks < LIMIT_CHUNKS_PER_SESSION && session->out.size < OUTPUT_PAUSE_BYTES;
 }
 
@@ -194,7 +231,8 @@ static size_t take_frames(struct session *session, const uint8_t *data, size_t s
         size_t used = 0;
         enum sp_error error = frame_parse(data + done, size - done, &frame, &used);
         if (error == SP_OK) {
-            error = request_handle(session, &frame);
+            error = session->join != NULL ? join_handle(session, &frame)
+                                          : request_handle(session, &frame);
         }
         if (error == SP_EAGAIN) {
             break;
@@ -245,7 +283,7 @@ void session_receive(struct session *session, const uint8_t *data, size_t size)
 
 void session_pull(struct session *session, struct writer *writer)
 {
-    if (session->state == SESSION_OPEN && session->out.size < OUTPUT_PAUSE_BYTES) {
+    if (session_wants_input(session)) {
         session_continue(session); /* requests whose answers had no room before */
     }
     size_t left = writer_left(writer);
@@ -279,6 +317,7 @@ static void check_uploads(struct session *session, int64_t now_ms)
 
 void session_check_idle(struct session *session, int64_t now_ms)
 {
+    join_tick(session, now_ms);
     if (session->state != SESSION_OPEN || !session_wants_input(session)) {
         return;
     }

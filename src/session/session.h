@@ -25,6 +25,27 @@ struct session;
  */
 SP_CHECK enum sp_error session_new(struct hub *hub, const struct command_login *login, void *owner,
                                    struct session **out);
+/*
+ * The same for a connection that joins (docs/PROTOCOL.md, "Joining"): it shows no certificate, may
+ * say ENROL once, and is told BYE after the answer. SP_ENOMEM, SP_ELIMIT.
+ */
+SP_CHECK enum sp_error session_new_join(struct hub *hub, void *owner, struct session **out);
+
+/* What became of a session that joins. */
+struct join_result {
+    bool enrolled;
+    enum sp_error error; /* if not; SP_OK: nothing was asked for yet */
+    bool code_failed;    /* the code was not one that may be used */
+    bool repeated;
+    char username[LIMIT_USERNAME_BYTES + 1];
+    char detail[160];
+    struct digest fingerprint; /* of the new certificate */
+    uint8_t serial[SERIAL_BYTES];
+    size_t serial_bytes;
+};
+/* NULL when SESSION does not join. Borrowed. */
+const struct join_result *session_join_result(const struct session *session);
+
 /* The BYE that says so, for a connection for which no session could be made; WRITER must have room
  * for a frame. */
 void session_write_bye(struct writer *writer, enum sp_error error);
