@@ -22,6 +22,7 @@ static void authority_free(struct authority *authority)
     free(authority->cas);
     credentials_deinit(&authority->credentials);
     revocation_table_free(authority->revocation);
+    sk_X509_pop_free(authority->join_chain, X509_free);
     X509_STORE_free(authority->store);
     SSL_CTX_free(authority->context);
     socket_bio_method_free(authority->socket_method);
@@ -233,6 +234,13 @@ enum sp_error authority_new_server(const struct authority_server_config *config,
         memcpy(authority->team, config->team, strlen(config->team) + 1);
         error = load_server(config, authority, reason, capacity);
     }
+    if (error == SP_OK && config->allow_join) {
+        authority->allow_join = true;
+        error = verify_build_own_chain(authority, &authority->join_chain);
+        (void)snprintf(reason, capacity,
+                       "%s: its chain with the root is larger than a handshake takes",
+                       config->cert_file);
+    }
     if (error == SP_OK) {
         error = authority_make_context(authority, config->cert_file, reason, capacity);
     }
@@ -282,6 +290,33 @@ enum sp_error authority_new_client(const struct authority_client_config *config,
     error = load_client(config, authority, reason, capacity);
     if (error == SP_OK) {
         error = authority_make_context(authority, config->cert_file, reason, capacity);
+    }
+    if (error == SP_OK) {
+        *out = authority;
+        authority = NULL;
+    }
+    authority_unref(authority);
+    return error;
+}
+
+enum sp_error authority_new_join(const struct authority_join_config *config, struct authority **out,
+                                 char *reason, size_t capacity)
+{
+    struct authority *authority = NULL;
+    enum sp_error error = authority_alloc(false, config->clock, &authority, reason, capacity);
+
+    *out = NULL;
+    if (error != SP_OK) {
+        return error;
+    }
+    authority->is_joining = true;
+    memcpy(authority->fingerprint, config->fingerprint, sizeof(authority->fingerprint));
+    authority->store = X509_STORE_new(); /* stays empty: nothing is trusted yet */
+    if (authority->store == NULL) {
+        (void)snprintf(reason, capacity, "out of memory");
+        error = SP_ENOMEM;
+    } else {
+        error = authority_make_context(authority, "", reason, capacity);
     }
     if (error == SP_OK) {
         *out = authority;

@@ -24,6 +24,7 @@ struct authority_server_config {
     const char *cert_file;     /* PEM: the server's certificate, then its issuing CAs */
     const char *key_file;      /* PEM: its private key, rules of file_open_private() */
     const char *crl_file;      /* PEM: revocation lists of the root and of every issuing CA */
+    bool allow_join;           /* offer ALPN_JOIN too: to who shows no certificate */
     const struct clock *clock; /* decides freshness; kept, not copied */
 };
 
@@ -49,6 +50,20 @@ struct authority_client_config {
  * before any connection. Whether it is a member's is left to the server. */
 SP_CHECK enum sp_error authority_new_client(const struct authority_client_config *config,
                                             struct authority **out, char *reason, size_t capacity);
+
+/* What a device has that joins: nothing but its join code. */
+struct authority_join_config {
+    uint8_t fingerprint[JOIN_FINGERPRINT_BYTES]; /* the root's SHA-256 begins with it */
+    const struct clock *clock;
+};
+
+/*
+ * A client without a certificate, which speaks ALPN_JOIN only. It takes the root out of what the
+ * server shows, if it is self-signed and has the fingerprint, and trusts nothing else; see
+ * stream_ca(). Reads no file. SP_ENOMEM, SP_EINTERNAL.
+ */
+SP_CHECK enum sp_error authority_new_join(const struct authority_join_config *config,
+                                          struct authority **out, char *reason, size_t capacity);
 
 struct authority *authority_ref(struct authority *authority);
 void authority_unref(struct authority *authority); /* NULL is allowed */

@@ -34,10 +34,14 @@ struct ca {
 struct authority {
     atomic_size_t references;
     bool is_server;
-    char team[LIMIT_TEAM_BYTES + 1]; /* empty for a client, which does not know it */
+    bool allow_join;                             /* of a server: ALPN_JOIN is spoken, too */
+    bool is_joining;                             /* of a client: ALPN_JOIN is all it speaks */
+    uint8_t fingerprint[JOIN_FINGERPRINT_BYTES]; /* likewise: of the root to be trusted */
+    char team[LIMIT_TEAM_BYTES + 1];             /* empty for a client, which does not know it */
     const struct clock *clock;
     struct credentials credentials;
     struct certificate_info own;
+    struct stack_st_X509 *join_chain; /* if allow_join: what leads from OWN to the root, with it */
     struct ca *cas;
     size_t ca_count;
     struct x509_store_st *store;         /* the same CAs, for OpenSSL */

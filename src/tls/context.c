@@ -15,35 +15,74 @@
 #define CIPHERS "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 /*
- * The protocols that a server speaks, by ALPN. All demand a client certificate, because the context
- * does. ALPN_JOIN, for enrolment, will be the one that does not, and select_protocol() the only
- * place that ever sets SSL_VERIFY_NONE, on that one connection.
+ * The protocols that a server speaks, by ALPN, the preferred one first: who offers both logs in.
+ * ALPN_JOIN, for enrolment, is the one that demands no certificate.
  */
-static const char *const protocols[] = {ALPN_SEALPOST};
+static const struct protocol {
+    const char *name;
+    bool joins;
+} protocols[] = {{ALPN_SEALPOST, false}, {ALPN_JOIN, true}};
 
 /* What a client offers, in wire form (RFC 7301, 3.1). */
 static const unsigned char client_protocols[] = "\x0a" ALPN_SEALPOST;
+static const unsigned char join_protocols[] = "\x0f" ALPN_JOIN;
 
-static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
-                           const unsigned char *offered, unsigned int size, void *unused)
+#define DEMAND_CERTIFICATE (SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT)
+
+/* Where NAME stands among the OFFERED, or NULL. */
+static const unsigned char *find_offer(const char *name, const unsigned char *offered,
+                                       unsigned int size)
+{
+    size_t wanted = strlen(name);
+
+    for (unsigned int at = 0; at < size; at += 1U + offered[at]) { /* checked by OpenSSL */
+        if (offered[at] == wanted && memcmp(&offered[at + 1], name, wanted) == 0) {
+            return &offered[at];
+        }
+    }
+    return NULL;
+}
+
+/*
+ * The only place where a certificate is not demanded: on this one connection. A second ClientHello
+ * (after HelloRetryRequest) comes here again, and must not find what the first one was granted.
+ */
+static bool set_protocol(SSL *ssl, const struct authority *authority,
+                         const struct protocol *protocol)
 {
     struct verdict *verdict = SSL_get_app_data(ssl);
 
-    (void)unused;
-    for (size_t i = 0; i < COUNT_OF(protocols); i++) {
-        size_t wanted = strlen(protocols[i]);
+    if (verdict->chosen != NULL && verdict->chosen != protocol->name) {
+        return false; /* RFC 8446, 4.1.2: it must not change its offer */
+    }
+    verdict->chosen = protocol->name;
+    SSL_set_verify(ssl, protocol->joins ? SSL_VERIFY_NONE : DEMAND_CERTIFICATE, NULL);
+    return !protocol->joins || SSL_set1_chain(ssl, authority->join_chain) == 1;
+}
 
-        for (unsigned int at = 0; at < size; at += 1U + offered[at]) { /* checked by OpenSSL */
-            if (offered[at] == wanted && memcmp(&offered[at + 1], protocols[i], wanted) == 0) {
-                *out = &offered[at + 1];
-                *out_size = offered[at];
-                return SSL_TLSEXT_ERR_OK;
-            }
+static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_size,
+                           const unsigned char *offered, unsigned int size, void *serving)
+{
+    const struct authority *authority = serving;
+    struct verdict *verdict = SSL_get_app_data(ssl);
+    const unsigned char *found = NULL;
+    const struct protocol *protocol = protocols;
+
+    for (size_t i = 0; i < COUNT_OF(protocols) && found == NULL; i++) {
+        protocol = &protocols[i];
+        if (!protocol->joins || authority->allow_join) {
+            found = find_offer(protocol->name, offered, size);
         }
     }
+    if (found != NULL && set_protocol(ssl, authority, protocol)) {
+        *out = found + 1;
+        *out_size = found[0];
+        return SSL_TLSEXT_ERR_OK;
+    }
     verdict->error = SP_EUNSUPPORTED;
-    (void)snprintf(verdict->reason, sizeof(verdict->reason),
-                   "the client offers no protocol (ALPN) that this server speaks");
+    (void)snprintf(verdict->reason, sizeof(verdict->reason), "%s",
+                   found != NULL ? "the client offers another protocol (ALPN) in its second hello"
+                                 : "the client offers no protocol (ALPN) that this server speaks");
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
@@ -89,23 +128,39 @@ static bool set_limits(SSL_CTX *context)
            SSL_CTX_set1_groups_list(context, groups) == 1;
 }
 
-static void set_server(SSL_CTX *context)
+static void set_server(SSL_CTX *context, struct authority *authority)
 {
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    SSL_CTX_set_verify(context, DEMAND_CERTIFICATE, NULL);
     SSL_CTX_set_client_hello_cb(context, demand_alpn, NULL);
-    SSL_CTX_set_alpn_select_cb(context, select_protocol, NULL);
+    SSL_CTX_set_alpn_select_cb(context, select_protocol, authority);
 }
 
-static bool set_client(SSL_CTX *context)
+static bool set_client(SSL_CTX *context, const struct authority *authority)
 {
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    return SSL_CTX_set_alpn_protos(context, client_protocols, sizeof(client_protocols) - 1) == 0;
+    return (authority->is_joining
+                ? SSL_CTX_set_alpn_protos(context, join_protocols, sizeof(join_protocols) - 1)
+                : SSL_CTX_set_alpn_protos(context, client_protocols,
+                                          sizeof(client_protocols) - 1)) == 0;
+}
+
+/* A client sends its certificate only: the server takes no issuing CAs but those of its own file,
+ * and would keep the others in memory for as long as the connection lasts. */
+static bool set_certificate(SSL_CTX *context, const struct authority *authority)
+{
+    const struct credentials *own = &authority->credentials;
+
+    if (authority->is_joining) {
+        return true; /* it has none yet */
+    }
+    return SSL_CTX_use_certificate(context, own->leaf) == 1 &&
+           SSL_CTX_use_PrivateKey(context, own->key) == 1 &&
+           (!authority->is_server || SSL_CTX_set1_chain(context, own->chain) == 1);
 }
 
 enum sp_error authority_make_context(struct authority *authority, const char *cert_path,
                                      char *reason, size_t capacity)
 {
-    const struct credentials *own = &authority->credentials;
     SSL_CTX *context =
         SSL_CTX_new(authority->is_server ? TLS_server_method() : TLS_client_method());
     enum sp_error error = socket_bio_method_new(&authority->socket_method);
@@ -119,8 +174,8 @@ enum sp_error authority_make_context(struct authority *authority, const char *ce
     SSL_CTX_set_cert_store(context, authority->store); /* takes the reference */
     SSL_CTX_set_cert_verify_callback(context, verify_peer, authority);
     if (authority->is_server) {
-        set_server(context);
-    } else if (!set_client(context)) {
+        set_server(context, authority);
+    } else if (!set_client(context, authority)) {
         error = SP_ENOMEM;
         goto out;
     }
@@ -129,11 +184,7 @@ enum sp_error authority_make_context(struct authority *authority, const char *ce
         error = SP_EINTERNAL;
         goto out;
     }
-    /* A client sends its certificate only: the server takes no issuing CAs but those of its own
-     * file, and would keep the others in memory for as long as the connection lasts. */
-    if (SSL_CTX_use_certificate(context, own->leaf) != 1 ||
-        SSL_CTX_use_PrivateKey(context, own->key) != 1 ||
-        (authority->is_server && SSL_CTX_set1_chain(context, own->chain) != 1)) {
+    if (!set_certificate(context, authority)) {
         const char *why = ERR_reason_error_string(ERR_peek_last_error());
 
         (void)snprintf(reason, capacity, "%s: OpenSSL does not take this certificate: %s",

@@ -138,15 +138,14 @@ static enum sp_error load_key(const char *path, EVP_PKEY **out, char *reason, si
     return error;
 }
 
-/* The peer does not take more in its handshake. */
-static bool chain_is_too_large(const struct credentials *credentials)
+bool certificates_fit_handshake(const struct x509_st *leaf, const struct stack_st_X509 *chain)
 {
-    size_t total = (size_t)i2d_X509(credentials->leaf, NULL);
+    size_t total = (size_t)i2d_X509(leaf, NULL);
 
-    for (int i = 0; i < sk_X509_num(credentials->chain); i++) {
-        total += (size_t)i2d_X509(sk_X509_value(credentials->chain, i), NULL);
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        total += (size_t)i2d_X509(sk_X509_value(chain, i), NULL);
     }
-    return total + 1024 > LIMIT_CERT_CHAIN_BYTES; /* some room for the message around it */
+    return total + 1024 <= LIMIT_CERT_CHAIN_BYTES; /* some room for the message around it */
 }
 
 enum sp_error load_credentials(const char *cert_path, const char *key_path, struct credentials *out,
@@ -158,7 +157,7 @@ enum sp_error load_credentials(const char *cert_path, const char *key_path, stru
         return error;
     }
     out->leaf = sk_X509_shift(out->chain);
-    if (chain_is_too_large(out)) {
+    if (!certificates_fit_handshake(out->leaf, out->chain)) {
         (void)snprintf(reason, capacity, "%s: is larger than a handshake takes: %d bytes of DER",
                        cert_path, LIMIT_CERT_CHAIN_BYTES);
         return SP_ECERT;

@@ -17,6 +17,8 @@ SP_CHECK enum sp_error load_certificates(const char *path, struct stack_st_X509 
  */
 SP_CHECK enum sp_error load_credentials(const char *cert_path, const char *key_path,
                                         struct credentials *out, char *reason, size_t capacity);
+/* Whether LEAF and what leads to its root are not more than a peer takes in its handshake. */
+bool certificates_fit_handshake(const struct x509_st *leaf, const struct stack_st_X509 *chain);
 void credentials_deinit(struct credentials *credentials);
 
 /* The CAs of the PEM file PATH into AUTHORITY: at least one root, and all others chain to one.

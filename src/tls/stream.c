@@ -122,6 +122,7 @@ void stream_free(struct stream *stream)
     if (stream != NULL) {
         SSL_free(stream->ssl); /* and the BIO */
         wire_socket_deinit(&stream->socket);
+        verdict_deinit(&stream->verdict);
         authority_unref(stream->authority);
         free(stream);
     }
@@ -183,19 +184,39 @@ static enum sp_error judge_result(struct stream *stream, int result)
     return error;
 }
 
+/* What may have been agreed on: a client offers one protocol, a server has chosen. */
+static const char *expected_protocol(const struct stream *stream)
+{
+    const struct authority *authority = stream->authority;
+    const char *chosen = stream->verdict.chosen;
+
+    if (authority->is_server) {
+        return chosen == NULL ? "" : chosen;
+    }
+    return authority->is_joining ? ALPN_JOIN : ALPN_SEALPOST;
+}
+
+/* Whether the peer's certificate was seen and found good, as far as OpenSSL and we know. */
+static bool peer_is_verified(const struct stream *stream)
+{
+    return SSL_get0_peer_certificate(stream->ssl) != NULL && stream->verdict.peer_seen &&
+           SSL_get_verify_result(stream->ssl) == X509_V_OK && stream->verdict.error == SP_OK;
+}
+
 /* What holds after every handshake; that it does is for OpenSSL and our callbacks to see to, but
  * nobody is let in on trust in that. */
 static enum sp_error finish_handshake(struct stream *stream)
 {
+    const char *expected = expected_protocol(stream);
+    bool is_anonymous = stream->authority->is_server && strcmp(expected, ALPN_JOIN) == 0;
     const unsigned char *protocol = NULL;
     unsigned int size = 0;
 
     SSL_get0_alpn_selected(stream->ssl, &protocol, &size);
-    if (size != strlen(ALPN_SEALPOST) || memcmp(protocol, ALPN_SEALPOST, size) != 0) {
+    if (size == 0 || size != strlen(expected) || memcmp(protocol, expected, size) != 0) {
         return fail(stream, SP_EUNSUPPORTED, "the peer has not agreed to the Sealpost protocol");
     }
-    if (SSL_get0_peer_certificate(stream->ssl) == NULL || !stream->verdict.peer_seen ||
-        SSL_get_verify_result(stream->ssl) != X509_V_OK || stream->verdict.error != SP_OK) {
+    if (is_anonymous ? stream->verdict.peer_seen : !peer_is_verified(stream)) {
         return fail(stream, SP_ENOCERT, "the peer was not asked for a certificate");
     }
     memcpy(stream->protocol, protocol, size);
@@ -300,6 +321,16 @@ bool stream_closed_cleanly(const struct stream *stream)
 const struct certificate_info *stream_peer(const struct stream *stream)
 {
     return stream->verdict.peer_seen ? &stream->verdict.peer : NULL;
+}
+
+size_t stream_ca_count(const struct stream *stream)
+{
+    return stream->handshaken ? stream->verdict.ca_count : 0;
+}
+
+struct slice stream_ca(const struct stream *stream, size_t index)
+{
+    return index < stream_ca_count(stream) ? stream->verdict.cas[index] : (struct slice){0};
 }
 
 const char *stream_protocol(const struct stream *stream)

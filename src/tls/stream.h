@@ -70,7 +70,14 @@ bool stream_closed_cleanly(const struct stream *stream);
 /* The peer's certificate once the handshake is done, also after a failed one if it got so far;
  * borrowed, NULL if none was seen. */
 const struct certificate_info *stream_peer(const struct stream *stream);
-/* The ALPN protocol chosen; "" before the handshake is done. Borrowed. */
+/*
+ * Of a client that joins, once the handshake is done: the CAs above the server's certificate, which
+ * lead from its issuer (0) to the root (the last), in DER. Borrowed; empty for other streams.
+ */
+size_t stream_ca_count(const struct stream *stream);
+struct slice stream_ca(const struct stream *stream, size_t index);
+/* The ALPN protocol chosen, ALPN_SEALPOST or ALPN_JOIN; "" before the handshake is done. On a
+ * server's ALPN_JOIN stream nobody has shown a certificate: stream_peer() is NULL. Borrowed. */
 const char *stream_protocol(const struct stream *stream);
 /*
  * Why the last step failed, for a log line or for the user: names the check that failed, or the

@@ -1,11 +1,15 @@
 #include "tls/verify.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
+
+#include "crypto/digest.h"
+#include "tls/load.h"
 
 #define MS_PER_SECOND 1000
 #define DETAIL_BYTES 128 /* what is wrong in particular; empty if the error says it all */
@@ -138,6 +142,88 @@ static enum sp_error judge_server(const struct authority *authority, X509 *leaf,
     return error;
 }
 
+/* ---- A server whose root is known by its fingerprint only ---- */
+
+/* How it is told that the server shows no such root; OpenSSL itself says it of trust settings only,
+ * which nothing here has. */
+#define NO_NAMED_ROOT X509_V_ERR_CERT_UNTRUSTED
+
+/* Whether CERTIFICATE is the root that the join code names. */
+static bool is_named_root(const struct authority *authority, X509 *certificate)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+
+    return X509_digest(certificate, EVP_sha256(), digest, &size) == 1 && size == DIGEST_BYTES &&
+           memcmp(digest, authority->fingerprint, sizeof(authority->fingerprint)) == 0 &&
+           X509_self_signed(certificate, 1) == 1;
+}
+
+/* Of what the server has shown, the one certificate to trust: borrowed; NULL if it is not there. */
+static X509 *find_named_root(const struct authority *authority, X509_STORE_CTX *context)
+{
+    STACK_OF(X509) *shown = X509_STORE_CTX_get0_untrusted(context);
+
+    for (int i = 0; i < sk_X509_num(shown); i++) {
+        if (is_named_root(authority, sk_X509_value(shown, i))) {
+            return sk_X509_value(shown, i);
+        }
+    }
+    return NULL;
+}
+
+/* Keeps the CAs of the chain that was verified. */
+static enum sp_error keep_cas(X509_STORE_CTX *context, struct verdict *verdict)
+{
+    STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(context);
+
+    for (int i = 1; i < sk_X509_num(chain); i++) {
+        unsigned char *der = NULL;
+        int size = i2d_X509(sk_X509_value(chain, i), &der);
+
+        if (size <= 0 || verdict->ca_count == COUNT_OF(verdict->cas)) {
+            OPENSSL_free(der);
+            return SP_ENOMEM;
+        }
+        verdict->cas[verdict->ca_count++] = (struct slice){der, (size_t)size};
+    }
+    return SP_OK;
+}
+
+void verdict_deinit(struct verdict *verdict)
+{
+    for (size_t i = 0; i < verdict->ca_count; i++) {
+        OPENSSL_free((void *)(uintptr_t)verdict->cas[i].data); /* ours: only readers see const */
+    }
+    verdict->ca_count = 0;
+}
+
+/* X509_verify_cert(), with nothing trusted but the root that the join code names. */
+static int verify_joining(const struct authority *authority, X509_STORE_CTX *context)
+{
+    X509 *root = find_named_root(authority, context);
+    STACK_OF(X509) *trusted = sk_X509_new_null();
+    int result = 0;
+
+    if (root == NULL) {
+        X509_STORE_CTX_set_error(context, NO_NAMED_ROOT);
+    } else if (trusted == NULL || sk_X509_push(trusted, root) == 0) {
+        X509_STORE_CTX_set_error(context, X509_V_ERR_OUT_OF_MEM);
+    } else {
+        X509_STORE_CTX_set0_trusted_stack(context, trusted);
+        result = X509_verify_cert(context);
+    }
+    sk_X509_free(trusted); /* nothing looks anything up afterwards */
+    return result;
+}
+
+/* ---- Either ---- */
+
+static int verify_connection(const struct authority *authority, X509_STORE_CTX *context)
+{
+    return authority->is_joining ? verify_joining(authority, context) : X509_verify_cert(context);
+}
+
 static enum sp_error judge(const struct authority *authority, X509_STORE_CTX *context,
                            struct verdict *verdict, char *detail)
 {
@@ -147,20 +233,27 @@ static enum sp_error judge(const struct authority *authority, X509_STORE_CTX *co
 
     verdict->peer_seen = described == SP_OK;
     X509_STORE_CTX_set_time(context, 0, (time_t)(wall_ms / MS_PER_SECOND));
-    if (X509_verify_cert(context) != 1) {
+    if (verify_connection(authority, context) != 1) {
         int found = X509_STORE_CTX_get_error(context);
 
-        (void)snprintf(detail, DETAIL_BYTES, "%s, at depth %d of the chain",
-                       X509_verify_cert_error_string(found),
-                       X509_STORE_CTX_get_error_depth(context));
+        if (authority->is_joining && found == NO_NAMED_ROOT) {
+            (void)snprintf(detail, DETAIL_BYTES, "it shows no root that the join code names");
+        } else {
+            (void)snprintf(detail, DETAIL_BYTES, "%s, at depth %d of the chain",
+                           X509_verify_cert_error_string(found),
+                           X509_STORE_CTX_get_error_depth(context));
+        }
         return classify(found);
     }
     if (described != SP_OK) {
         (void)snprintf(detail, DETAIL_BYTES, "its serial number or its times are malformed");
         return described;
     }
-    return authority->is_server ? judge_member(authority, context, leaf, wall_ms, verdict, detail)
-                                : judge_server(authority, leaf, wall_ms, verdict, detail);
+    if (authority->is_server) {
+        return judge_member(authority, context, leaf, wall_ms, verdict, detail);
+    }
+    described = judge_server(authority, leaf, wall_ms, verdict, detail);
+    return described == SP_OK && authority->is_joining ? keep_cas(context, verdict) : described;
 }
 
 int verify_peer(struct x509_store_ctx_st *context, void *authority)
@@ -229,4 +322,33 @@ enum sp_error verify_own_server(const struct authority *authority, char *reason,
         return classify(found);
     }
     return certificate_check_server_profile(authority->credentials.leaf, reason, capacity);
+}
+
+enum sp_error verify_build_own_chain(const struct authority *authority, struct stack_st_X509 **out)
+{
+    X509_STORE_CTX *context = X509_STORE_CTX_new();
+    STACK_OF(X509) *chain = NULL;
+    enum sp_error error = SP_ENOMEM;
+
+    *out = NULL;
+    if (context != NULL &&
+        X509_STORE_CTX_init(context, authority->store, authority->credentials.leaf,
+                            authority->credentials.chain) == 1) {
+        X509_STORE_CTX_set_flags(context, X509_V_FLAG_NO_CHECK_TIME); /* that was checked */
+        if (X509_verify_cert(context) == 1) {
+            chain = X509_STORE_CTX_get1_chain(context);
+        }
+    }
+    if (chain != NULL) {
+        X509_free(sk_X509_shift(chain)); /* the certificate itself */
+        error = certificates_fit_handshake(authority->credentials.leaf, chain) ? SP_OK : SP_ECERT;
+    }
+    if (error == SP_OK) {
+        *out = chain;
+        chain = NULL;
+    }
+    sk_X509_pop_free(chain, X509_free);
+    X509_STORE_CTX_free(context);
+    ERR_clear_error();
+    return error;
 }

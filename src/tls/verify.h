@@ -17,7 +17,13 @@ struct verdict {
     bool peer_seen;
     struct certificate_info peer;
     char reason[VERDICT_REASON_BYTES];
+    const char *chosen; /* by a server: the protocol, once it has seen a ClientHello; static */
+    /* A joining client: the CAs above the server's certificate, DER; the root last. Owned. */
+    struct slice cas[LIMIT_CHAIN_DEPTH + 1];
+    size_t ca_count;
 };
+
+void verdict_deinit(struct verdict *verdict);
 
 /*
  * SSL_CTX_set_cert_verify_callback()'s function; AUTHORITY is the struct authority. The verdict is
@@ -33,5 +39,10 @@ int verify_ca(const struct authority *authority, struct x509_st *certificate);
 /* Whether AUTHORITY's own certificate, a server's, leads to its root now: SP_OK or why not. */
 SP_CHECK enum sp_error verify_own_server(const struct authority *authority, char *reason,
                                          size_t capacity);
+
+/* The chain above AUTHORITY's own certificate, which was verified; its root is the last. *OUT is
+ * freed with sk_X509_pop_free(). SP_ECERT: it is too large for a handshake; SP_ENOMEM. */
+SP_CHECK enum sp_error verify_build_own_chain(const struct authority *authority,
+                                              struct stack_st_X509 **out);
 
 #endif

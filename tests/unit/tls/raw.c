@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 #define STEPS 200
 
@@ -16,6 +17,18 @@ static int select_first(SSL *ssl, const unsigned char **out, unsigned char *out_
     *out = offered + 1;
     *out_size = offered[0];
     return SSL_TLSEXT_ERR_OK;
+}
+
+static void add_root(SSL_CTX *context, const char *name)
+{
+    char path[PATH_BYTES];
+    BIO *bio = BIO_new_file(ca_path(path, ".", name), "r");
+    X509 *root = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+    assert_non_null(root);
+    assert_int_equal(SSL_CTX_add1_chain_cert(context, root), 1);
+    X509_free(root);
+    BIO_free(bio);
 }
 
 SSL *raw_new(const struct raw_config *config, bool is_server, int fd)
@@ -34,6 +47,12 @@ SSL *raw_new(const struct raw_config *config, bool is_server, int fd)
                                                      ca_path(path, config->directory, "key.pem"),
                                                      SSL_FILETYPE_PEM),
                          1);
+    }
+    if (config->root != NULL) {
+        add_root(context, config->root);
+    }
+    if (config->groups != NULL) {
+        assert_int_equal(SSL_CTX_set1_groups_list(context, (char *)(uintptr_t)config->groups), 1);
     }
     if (config->max_version != 0) {
         assert_int_equal(SSL_CTX_set_max_proto_version(context, config->max_version), 1);

@@ -10,6 +10,9 @@ struct raw_config {
     const char *directory; /* certificate and key, below the test CA; NULL: none */
     const char *alpn;      /* in wire form; NULL: none */
     int max_version;       /* 0: the newest */
+    const char *root;      /* a file below the test CA, whose certificate is sent at the end of
+                              the chain; NULL: without */
+    const char *groups;    /* NULL: OpenSSL's */
 };
 
 /* A non-blocking client (or server) on FD that checks nothing. */
@@ -20,5 +23,6 @@ void raw_free(SSL *ssl);
 int raw_handshake(SSL *raw, struct stream *ours, enum sp_error *our_result);
 
 #define RAW_ALPN "\x0asealpost/1"
+#define RAW_ALPN_JOIN "\x0fsealpost-join/1"
 
 #endif

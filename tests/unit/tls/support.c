@@ -6,9 +6,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
 #include "base/file.h"
 
 #define STEPS 200
+
+/* The SHA-256 of the certificate in PATH. */
+static void root_fingerprint(const char *path, struct digest *out)
+{
+    size_t size = 0;
+    char *pem = read_whole(path, &size);
+    BIO *bio = BIO_new_mem_buf(pem, (int)size);
+    X509 *root = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+
+    assert_int_equal(X509_digest(root, EVP_sha256(), out->bytes, NULL), 1);
+    X509_free(root);
+    BIO_free(bio);
+    free(pem);
+}
 
 const char *ca_path(char out[PATH_BYTES], const char *directory, const char *name)
 {
@@ -16,7 +33,8 @@ const char *ca_path(char out[PATH_BYTES], const char *directory, const char *nam
     return out;
 }
 
-struct authority *server_authority_of(const char *directory, const struct clock *clock)
+static struct authority *make_server(const char *directory, const struct clock *clock,
+                                     bool allow_join)
 {
     char ca[PATH_BYTES];
     char crl[PATH_BYTES];
@@ -29,6 +47,7 @@ struct authority *server_authority_of(const char *directory, const struct clock 
         .crl_file = ca_path(crl, ".", "crl.pem"),
         .cert_file = ca_path(cert, directory, "cert.pem"),
         .key_file = ca_path(key, directory, "key.pem"),
+        .allow_join = allow_join,
         .clock = clock == NULL ? clock_system() : clock,
     };
     struct authority *authority = NULL;
@@ -37,6 +56,36 @@ struct authority *server_authority_of(const char *directory, const struct clock 
     if (error != SP_OK) {
         fail_msg("server of %s: %s: %s", directory, sp_error_name(error), reason);
     }
+    return authority;
+}
+
+struct authority *server_authority_of(const char *directory, const struct clock *clock)
+{
+    return make_server(directory, clock, false);
+}
+
+struct authority *join_server_authority(const struct clock *clock)
+{
+    return make_server("server", clock, true);
+}
+
+struct authority *join_authority(uint8_t disturb, const struct clock *clock)
+{
+    return join_authority_of("root.pem", disturb, clock);
+}
+
+struct authority *join_authority_of(const char *root, uint8_t disturb, const struct clock *clock)
+{
+    struct authority_join_config config = {.clock = clock == NULL ? clock_system() : clock};
+    char reason[AUTHORITY_REASON_BYTES] = "";
+    struct authority *authority = NULL;
+    struct digest fingerprint;
+    char path[PATH_BYTES];
+
+    root_fingerprint(ca_path(path, ".", root), &fingerprint);
+    memcpy(config.fingerprint, fingerprint.bytes, sizeof(config.fingerprint));
+    config.fingerprint[JOIN_FINGERPRINT_BYTES - 1] ^= disturb;
+    assert_int_equal(authority_new_join(&config, &authority, reason, sizeof(reason)), SP_OK);
     return authority;
 }
 

@@ -21,6 +21,12 @@ const char *ca_path(char out[PATH_BYTES], const char *directory, const char *nam
 struct authority *server_authority(const struct clock *clock);
 /* A server with the certificate of DIRECTORY (below the test CA). */
 struct authority *server_authority_of(const char *directory, const struct clock *clock);
+/* The good server, where one can join, too. */
+struct authority *join_server_authority(const struct clock *clock);
+/* Who joins, trusting the certificate in the file ROOT below the test CA, with the last byte of the
+ * fingerprint XOR DISTURB; the second: its root. */
+struct authority *join_authority_of(const char *root, uint8_t disturb, const struct clock *clock);
+struct authority *join_authority(uint8_t disturb, const struct clock *clock);
 /* A client with the certificate and the root of DIRECTORY (below the test CA). */
 struct authority *client_authority(const char *directory, const struct clock *clock);
 

@@ -68,7 +68,7 @@ static int count_session(SSL *ssl, SSL_SESSION *session)
 /* A client that would love to resume: no ticket comes, and nothing to resume is left. */
 static void test_no_resumption(void **state)
 {
-    static const struct raw_config config = {"members/alice", RAW_ALPN, 0};
+    static const struct raw_config config = {"members/alice", RAW_ALPN, 0, NULL, NULL};
     struct authority *authority = server_authority(NULL);
     struct pair pair;
     enum sp_error result = SP_OK;

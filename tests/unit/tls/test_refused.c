@@ -108,7 +108,7 @@ static void test_table_with_chains(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         char directory[64];
-        const struct raw_config config = {directory, RAW_ALPN, 0};
+        const struct raw_config config = {directory, RAW_ALPN, 0, NULL, NULL};
         struct pair pair;
         int alert = -1;
         enum sp_error error = SP_OK;
@@ -167,36 +167,45 @@ static const struct {
     enum sp_error server;
     int alert; /* -1: none; ANY_ALERT: it cannot be read, the client is still writing */
 } raw_refused[] = {
-    {"none at all", {NULL, RAW_ALPN, 0}, SP_ENOCERT, SSL_AD_CERTIFICATE_REQUIRED},
-    {"RSA-1024", {"bad/rsa-1024", RAW_ALPN, 0}, SP_EPROFILE, SSL_AD_UNSUPPORTED_CERTIFICATE},
+    {"none at all", {NULL, RAW_ALPN, 0, NULL, NULL}, SP_ENOCERT, SSL_AD_CERTIFICATE_REQUIRED},
+    {"RSA-1024",
+     {"bad/rsa-1024", RAW_ALPN, 0, NULL, NULL},
+     SP_EPROFILE,
+     SSL_AD_UNSUPPORTED_CERTIFICATE},
     /* There is no TLS 1.3 signature with this curve: the client has nothing to present. */
-    {"P-192", {"bad/p-192", RAW_ALPN, 0}, SP_ENOCERT, SSL_AD_CERTIFICATE_REQUIRED},
-    {"40 KB", {"bad/large", RAW_ALPN, 0}, SP_ETLS, ANY_ALERT},
-    {"250 KB", {"bad/huge", RAW_ALPN, 0}, SP_ETLS, ANY_ALERT},
-    {"expired", {"bad/expired", RAW_ALPN, 0}, SP_EEXPIRED, SSL_AD_CERTIFICATE_EXPIRED},
-    {"no ALPN", {"members/alice", NULL, 0}, SP_EUNSUPPORTED, SSL_AD_NO_APPLICATION_PROTOCOL},
-    {"other ALPN", {"members/alice", "\x02h2", 0}, SP_EUNSUPPORTED, SSL_AD_NO_APPLICATION_PROTOCOL},
+    {"P-192", {"bad/p-192", RAW_ALPN, 0, NULL, NULL}, SP_ENOCERT, SSL_AD_CERTIFICATE_REQUIRED},
+    {"40 KB", {"bad/large", RAW_ALPN, 0, NULL, NULL}, SP_ETLS, ANY_ALERT},
+    {"250 KB", {"bad/huge", RAW_ALPN, 0, NULL, NULL}, SP_ETLS, ANY_ALERT},
+    {"expired", {"bad/expired", RAW_ALPN, 0, NULL, NULL}, SP_EEXPIRED, SSL_AD_CERTIFICATE_EXPIRED},
+    {"no ALPN",
+     {"members/alice", NULL, 0, NULL, NULL},
+     SP_EUNSUPPORTED,
+     SSL_AD_NO_APPLICATION_PROTOCOL},
+    {"other ALPN",
+     {"members/alice", "\x02h2", 0, NULL, NULL},
+     SP_EUNSUPPORTED,
+     SSL_AD_NO_APPLICATION_PROTOCOL},
     {"an ALPN that ours begins",
-     {"members/alice", "\x0bsealpost/1x", 0},
+     {"members/alice", "\x0bsealpost/1x", 0, NULL, NULL},
      SP_EUNSUPPORTED,
      SSL_AD_NO_APPLICATION_PROTOCOL},
     {"a prefix of the ALPN",
-     {"members/alice", "\x08sealpost", 0},
+     {"members/alice", "\x08sealpost", 0, NULL, NULL},
      SP_EUNSUPPORTED,
      SSL_AD_NO_APPLICATION_PROTOCOL},
     {"joining, which is not offered",
-     {"members/alice", "\x0fsealpost-join/1", 0},
+     {"members/alice", "\x0fsealpost-join/1", 0, NULL, NULL},
      SP_EUNSUPPORTED,
      SSL_AD_NO_APPLICATION_PROTOCOL},
     {"joining without a certificate",
-     {NULL, "\x0fsealpost-join/1", 0},
+     {NULL, "\x0fsealpost-join/1", 0, NULL, NULL},
      SP_EUNSUPPORTED,
      SSL_AD_NO_APPLICATION_PROTOCOL},
     {"TLS 1.2",
-     {"members/alice", RAW_ALPN, TLS1_2_VERSION},
+     {"members/alice", RAW_ALPN, TLS1_2_VERSION, NULL, NULL},
      SP_EUNSUPPORTED,
      SSL_AD_PROTOCOL_VERSION},
-    {"a good one", {"members/alice", RAW_ALPN, 0}, SP_OK, -1},
+    {"a good one", {"members/alice", RAW_ALPN, 0, NULL, NULL}, SP_OK, -1},
 };
 
 static void test_raw_clients(void **state)

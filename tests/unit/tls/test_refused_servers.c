@@ -51,7 +51,7 @@ static void test_table(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
-        const struct raw_config config = {refused[i].directory, RAW_ALPN, 0};
+        const struct raw_config config = {refused[i].directory, RAW_ALPN, 0, NULL, NULL};
         struct pair pair;
         enum sp_error error =
             meet(&pair, &config, client_authority("members/alice", NULL), refused[i].host);
@@ -79,8 +79,8 @@ static void test_revoked(void **state)
         .key_file = ca_path(key, ".", "members/alice/key.pem"),
         .clock = clock_system(),
     };
-    static const struct raw_config revoked = {"bad-servers/revoked", RAW_ALPN, 0};
-    static const struct raw_config good = {"server", RAW_ALPN, 0};
+    static const struct raw_config revoked = {"bad-servers/revoked", RAW_ALPN, 0, NULL, NULL};
+    static const struct raw_config good = {"server", RAW_ALPN, 0, NULL, NULL};
     struct authority *client = NULL;
     struct pair pair;
 
@@ -96,7 +96,7 @@ static void test_revoked(void **state)
 /* The client's clock decides: this server's certificate is good today. */
 static void test_clock_decides(void **state)
 {
-    static const struct raw_config config = {"server", RAW_ALPN, 0};
+    static const struct raw_config config = {"server", RAW_ALPN, 0, NULL, NULL};
     struct clock_settable clock;
     struct authority *client = NULL;
     struct pair pair;
@@ -111,7 +111,7 @@ static void test_clock_decides(void **state)
 
 static void test_no_alpn(void **state)
 {
-    static const struct raw_config config = {"server", NULL, 0};
+    static const struct raw_config config = {"server", NULL, 0, NULL, NULL};
     struct pair pair;
 
     (void)state;
@@ -122,7 +122,7 @@ static void test_no_alpn(void **state)
 
 static void test_tls_1_2(void **state)
 {
-    static const struct raw_config config = {"server", RAW_ALPN, TLS1_2_VERSION};
+    static const struct raw_config config = {"server", RAW_ALPN, TLS1_2_VERSION, NULL, NULL};
     struct pair pair;
 
     (void)state;

@@ -304,7 +304,7 @@ static void test_damage(void **state)
  */
 static void test_key_update_flood(void **state)
 {
-    static const struct raw_config config = {"members/alice", RAW_ALPN, 0};
+    static const struct raw_config config = {"members/alice", RAW_ALPN, 0, NULL, NULL};
     struct authority *authority = server_authority(NULL);
     struct pair pair;
     enum sp_error result = SP_OK;
