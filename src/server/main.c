@@ -6,45 +6,17 @@
 
 #include "base/log.h"
 #include "crypto/secret.h"
-#include "server/internal.h"
+#include "server/command.h"
 #include "server/server.h"
-#include "server/settings.h"
 
-#define EXIT_USAGE 2
-
-static void print_help(void)
-{
-    printf("Usage: sealpostd run   --config FILE [--KEY VALUE...]\n"
-           "       sealpostd check --config FILE [--KEY VALUE...]\n"
-           "       sealpostd --help | --version\n"
-           "\n"
-           "Team chat and file submission where your certificate is your login: the server.\n"
-           "\n"
-           "  run     serves; SIGTERM drains and stops, SIGHUP loads certificates and lists again\n"
-           "  check   says whether `run` would start, and what is wrong if not\n"
-           "\n"
-           "Every key of the configuration file (\"key = value\", '#' starts a comment) is also a\n"
-           "flag that overrides it, such as --listen [::]:7643. The keys:\n"
-           "\n");
-    settings_print_keys();
-    printf("\n"
-           "Exit codes: 0 done, 1 failed, 2 usage or configuration, 4 certificate or key.\n");
-}
-
-static int fail(enum sp_error error, const char *message)
-{
-    fprintf(stderr, "sealpostd: error: %s\n", message);
-    return sp_error_exit_code(error);
-}
-
-static int run(const struct settings *settings)
+static int serve(const struct settings *settings)
 {
     struct log *log = NULL;
     struct server *server = NULL;
     char message[SETTINGS_MESSAGE_BYTES] = "";
     enum sp_error error = log_new(STDERR_FILENO, settings->log_level, &log);
     if (error != SP_OK) {
-        return fail(error, "the log cannot be started");
+        return command_fail(error, "the log cannot be started");
     }
     error = server_new(settings, log, &server, message, sizeof message);
     if (error == SP_OK) {
@@ -54,100 +26,115 @@ static int run(const struct settings *settings)
     }
     server_free(server);
     log_free(log);
-    return error == SP_OK ? EXIT_SUCCESS : fail(error, message);
+    return error == SP_OK ? EXIT_SUCCESS : command_fail(error, message);
 }
 
-static int check(const struct settings *settings)
+static int command_run(int argc, char **argv)
 {
-    char message[AUTHORITY_REASON_BYTES] = "";
-    struct authority *authority = NULL;
-    enum sp_error error =
-        reload_load(settings, clock_system(), &authority, message, sizeof message);
-    if (error != SP_OK) {
-        return fail(error, message);
+    if (command_wants_help(argc, argv)) {
+        printf("Usage: sealpostd run [DIR | --config FILE] [--KEY VALUE...]\n"
+               "\n"
+               "Serves. SIGTERM drains and stops, SIGHUP loads certificates and lists again.\n");
+        command_print_keys();
+        return EXIT_SUCCESS;
     }
-    char until[RFC3339_BYTES];
-    clock_format_rfc3339(authority_own(authority)->not_after_ms, until);
-    printf("certificate: valid until %s\n", until);
-    clock_format_rfc3339(authority_crl_next_update_ms(authority), until);
-    printf("revocation lists: fresh until %s, %zu revoked\n", until,
-           authority_revoked_count(authority));
-    authority_unref(authority);
-    if (access(settings->state, F_OK) == 0 && access(settings->state, R_OK | W_OK | X_OK) != 0) {
-        snprintf(message, sizeof message, "%s: cannot be written; check its owner and mode",
-                 settings->state);
-        return fail(SP_EFILE, message);
+    struct settings_source source;
+    struct settings settings;
+    int code = command_load(argc, argv, &source, &settings);
+    if (code != EXIT_SUCCESS) {
+        return code;
     }
-    printf("ok\n");
+    code = serve(&settings);
+    settings_deinit(&settings);
+    settings_source_deinit(&source);
+    return code;
+}
+
+static int command_version(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    printf("%s\n", SERVER_NAME);
     return EXIT_SUCCESS;
 }
 
+static int command_help(int argc, char **argv);
+
 struct command_entry {
     const char *name;
-    int (*run)(const struct settings *settings);
+    int (*run)(int argc, char **argv); /* with what follows its name; returns the exit code */
+    const char *arguments;
+    const char *summary; /* NULL: not listed */
 };
 
 static const struct command_entry commands[] = {
-    {"run", run},
-    {"check", check},
+    {"run", command_run, "[DIR | --config FILE] [--KEY VALUE...]", "serves"},
+    {"check", command_check, "[DIR | --config FILE] [--KEY VALUE...]",
+     "says whether `run` would start, and what is wrong if not"},
+    {"help", command_help, "[COMMAND]", "this, or what a command takes"},
+    {"--help", command_help, "", NULL},
+    {"-h", command_help, "", NULL},
+    {"--version", command_version, "", NULL},
 };
 
-/* "--config FILE" or "--config=FILE" in front. How many arguments it took; -1 without a value. */
-static int take_config(int argc, char **argv, const char **config)
+static const struct command_entry *command_find(const char *name)
 {
-    if (argc > 0 && strncmp(argv[0], "--config=", strlen("--config=")) == 0) {
-        *config = argv[0] + strlen("--config=");
-        return 1;
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return &commands[i];
+        }
     }
-    if (argc > 0 && strcmp(argv[0], "--config") == 0) {
-        *config = argc > 1 ? argv[1] : NULL;
-        return argc > 1 ? 2 : -1;
-    }
-    return 0;
+    return NULL;
 }
 
-static int run_command(const struct command_entry *command, int argc, char **argv)
+static int unknown_command(const char *name)
 {
-    const char *config = NULL;
-    char message[SETTINGS_MESSAGE_BYTES] = "";
-    int taken = take_config(argc, argv, &config);
-    if (taken < 0) {
-        return fail(SP_EINVALID, "--config needs a file");
+    fprintf(stderr, "sealpostd: error: unknown command '%s'\nsealpostd: hint: sealpostd --help\n",
+            name);
+    return EXIT_USAGE;
+}
+
+static int command_help(int argc, char **argv)
+{
+    if (argc > 0) {
+        const struct command_entry *command = command_find(argv[0]);
+        char option[] = "--help";
+        char *arguments[] = {option};
+        if (command == NULL) {
+            return unknown_command(argv[0]);
+        }
+        if (command->summary != NULL && command->run != command_help) {
+            return command->run(1, arguments);
+        }
     }
-    struct settings settings;
-    enum sp_error error = settings_load(config, argc - taken, (const char *const *)(argv + taken),
-                                        &settings, message, sizeof message);
-    if (error != SP_OK) {
-        return fail(error, message);
+    printf("Usage: sealpostd COMMAND [ARGUMENTS...]\n"
+           "\n"
+           "Team chat and file submission where your certificate is your login: the server.\n"
+           "\n");
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        if (commands[i].summary != NULL) {
+            printf("  sealpostd %s %s\n      %s\n", commands[i].name, commands[i].arguments,
+                   commands[i].summary);
+        }
     }
-    int code = command->run(&settings);
-    settings_deinit(&settings);
-    return code;
+    printf("\n"
+           "sealpostd COMMAND --help says what a command takes; sealpostd --version which one this "
+           "is.\n"
+           "\n"
+           "Exit codes: 0 done, 1 failed, 2 usage or configuration, 4 certificate or key.\n");
+    return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
 {
     server_block_signals();
     if (secret_init() != SP_OK) {
-        return fail(SP_EINTERNAL, "libsodium cannot be initialised");
+        return command_fail(SP_EINTERNAL, "libsodium cannot be initialised");
     }
-    const char *name = argc > 1 ? argv[1] : "--help";
-    bool wants_help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
-                      strcmp(name, "help") == 0 || (argc > 2 && strcmp(argv[2], "--help") == 0);
-    if (wants_help) {
-        print_help();
-        return argc > 1 ? EXIT_SUCCESS : EXIT_USAGE;
+    if (argc < 2) {
+        (void)command_help(0, NULL);
+        return EXIT_USAGE;
     }
-    if (strcmp(name, "--version") == 0) {
-        printf("%s\n", SERVER_NAME);
-        return EXIT_SUCCESS;
-    }
-    for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        if (strcmp(name, commands[i].name) == 0) {
-            return run_command(&commands[i], argc - 2, argv + 2);
-        }
-    }
-    fprintf(stderr, "sealpostd: error: unknown command '%s'\nsealpostd: hint: sealpostd --help\n",
-            name);
-    return EXIT_USAGE;
+    const struct command_entry *command = command_find(argv[1]);
+    return command == NULL ? unknown_command(argv[1]) : command->run(argc - 2, argv + 2);
 }

@@ -228,9 +228,12 @@ static enum sp_error set_defaults(struct loading *loading, const char *config_fi
     return SP_OK;
 }
 
-enum sp_error settings_load(const char *config_file, int argc, const char *const *argv,
-                            struct settings *out, char *message, size_t capacity)
+enum sp_error settings_load(const struct settings_source *source, struct settings *out,
+                            char *message, size_t capacity)
 {
+    const char *config_file = source->config_file;
+    int argc = source->argc;
+    const char *const *argv = source->argv;
     *out = (struct settings){0};
     message[0] = '\0';
     struct loading loading = {.settings = out};
@@ -265,6 +268,12 @@ void settings_deinit(struct settings *settings)
         }
     }
     *settings = (struct settings){0};
+}
+
+void settings_source_deinit(struct settings_source *source)
+{
+    free(source->config_file);
+    *source = (struct settings_source){0};
 }
 
 void settings_print_keys(void)

@@ -9,6 +9,14 @@
 #include "base/log.h"
 
 #define SETTINGS_MESSAGE_BYTES 1024
+#define SETTINGS_FILE_NAME "sealpost.conf" /* in the directory that `sealpostd run DIR` names */
+
+/* Where settings come from; kept by the server, which loads them again. */
+struct settings_source {
+    char *config_file; /* owned; NULL: none */
+    int argc;
+    const char *const *argv; /* flags that override the file; borrowed */
+};
 
 struct settings {
     char *listen; /* HOST:PORT; port 0: any free one */
@@ -30,13 +38,14 @@ struct settings {
 };
 
 /*
- * Reads CONFIG_FILE (NULL: none), then the flags in ARGV ("--key value" or "--key=value"; '-' for
- * '_'), then checks that all that is needed is there. On error SP_ECONFIG, or SP_EINVALID for a
- * wrong flag, and a message that names file and line or the flag.
+ * Reads SOURCE's file, then its flags ("--key value" or "--key=value"; '-' for '_'), then checks
+ * that all that is needed is there. On error SP_ECONFIG, or SP_EINVALID for a wrong flag, and a
+ * message that names file and line or the flag.
  */
-SP_CHECK enum sp_error settings_load(const char *config_file, int argc, const char *const *argv,
-                                     struct settings *out, char *message, size_t capacity);
+SP_CHECK enum sp_error settings_load(const struct settings_source *source, struct settings *out,
+                                     char *message, size_t capacity);
 void settings_deinit(struct settings *settings);
+void settings_source_deinit(struct settings_source *source);
 
 /* One line for each key with its default and meaning, to STDOUT; for --help. */
 void settings_print_keys(void);

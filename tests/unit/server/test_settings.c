@@ -29,8 +29,8 @@ static enum sp_error load(const char *text, int argc, const char *const *argv,
                           struct settings *settings, char *message)
 {
     write_config(text);
-    enum sp_error error =
-        settings_load(path, argc, argv, settings, message, SETTINGS_MESSAGE_BYTES);
+    struct settings_source source = {path, argc, argv};
+    enum sp_error error = settings_load(&source, settings, message, SETTINGS_MESSAGE_BYTES);
     assert_int_equal(unlink(path), 0);
     return error;
 }
@@ -119,8 +119,9 @@ static void wrong_flags_are_named(void **state)
     }
     struct settings settings;
     char message[SETTINGS_MESSAGE_BYTES];
-    assert_int_equal(settings_load("/nowhere/at.all", 0, NULL, &settings, message, sizeof message),
-                     SP_ECONFIG);
+    strcpy(path, "/nowhere/at.all");
+    struct settings_source source = {path, 0, NULL};
+    assert_int_equal(settings_load(&source, &settings, message, sizeof message), SP_ECONFIG);
     assert_non_null(strstr(message, "/nowhere/at.all"));
 }
 
