@@ -49,11 +49,12 @@
 #define JOIN_SECRET_BYTES 16
 #define JOIN_FINGERPRINT_BYTES 16 /* of the root's SHA-256, in a join code */
 #define LIMIT_JOIN_CODE_BYTES (LIMIT_HOST_BYTES + 96)
-#define LIMIT_REQUEST_BYTES 8192                    /* a certificate request */
-#define LIMIT_INVITATION_LOGS 16                    /* rooms and boxes of one invitation */
-#define LIMIT_INVITATIONS 100000                    /* that are open, in all */
-#define LIMIT_DEVICES_PER_MEMBER 256                /* that are not revoked */
-#define JOIN_TIMEOUT_MS 15000                       /* of the connection, from its handshake on */
+#define LIMIT_REQUEST_BYTES 8192     /* a certificate request */
+#define LIMIT_INVITATION_LOGS 16     /* rooms and boxes of one invitation */
+#define LIMIT_INVITATIONS 100000     /* that are open, in all */
+#define LIMIT_DEVICES_PER_MEMBER 256 /* that are not revoked */
+#define LIMIT_JOINING 128     /* connections that join, at a time; also a quarter of max_sessions */
+#define JOIN_TIMEOUT_MS 15000 /* of the connection, from its handshake on */
 #define JOIN_FAILURE_DELAY_MS 1000                  /* before a wrong code is answered */
 #define LIMIT_JOIN_FAILURES_PER_ADDRESS 100         /* wrong codes; one is forgotten a second */
 #define INVITATION_VALID_MS (INT64_C(7) * 86400000) /* if nothing else is asked for */

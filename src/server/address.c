@@ -13,8 +13,9 @@ struct address_key {
 struct address {
     struct address_key key;
     unsigned unauthenticated;
-    int64_t failures_milli; /* failures times 1,000; one is forgotten a second */
-    int64_t forgotten_ms;   /* up to when that was done */
+    int64_t failures_milli;      /* failures times 1,000; one is forgotten a second */
+    int64_t join_failures_milli; /* wrong join codes, likewise */
+    int64_t forgotten_ms;        /* up to when that was done */
     UT_hash_handle hh;
 };
 
@@ -66,12 +67,23 @@ static struct address_key key_of(const struct sockaddr_storage *sockaddr)
     return key;
 }
 
+static void reduce(int64_t *milli, int64_t by)
+{
+    *milli -= by < *milli ? by : *milli;
+}
+
 static void forget(struct address *address, int64_t now_ms)
 {
     int64_t elapsed_ms = now_ms - address->forgotten_ms;
     address->forgotten_ms = now_ms;
-    address->failures_milli -=
-        elapsed_ms < address->failures_milli ? elapsed_ms : address->failures_milli;
+    reduce(&address->failures_milli, elapsed_ms);
+    reduce(&address->join_failures_milli, elapsed_ms);
+}
+
+static bool is_forgotten(const struct address *address)
+{
+    return address->unauthenticated == 0 && address->failures_milli == 0 &&
+           address->join_failures_milli == 0;
 }
 
 enum sp_error address_take(struct address_table *table, const struct sockaddr_storage *sockaddr,
@@ -111,9 +123,21 @@ void address_release(struct address_table *table, struct address *address, bool 
     forget(address, now_ms);
     if (failed) {
         address->failures_milli += 1000;
-    } else if (address->unauthenticated == 0 && address->failures_milli == 0) {
+    } else if (is_forgotten(address)) {
         drop(table, address);
     }
+}
+
+bool address_may_join(struct address *address, int64_t now_ms)
+{
+    forget(address, now_ms);
+    return address->join_failures_milli < LIMIT_JOIN_FAILURES_PER_ADDRESS * INT64_C(1000);
+}
+
+void address_join_failed(struct address *address, int64_t now_ms)
+{
+    forget(address, now_ms);
+    address->join_failures_milli += 1000;
 }
 
 void address_table_sweep(struct address_table *table, int64_t now_ms)
@@ -122,7 +146,7 @@ void address_table_sweep(struct address_table *table, int64_t now_ms)
     struct address *next = NULL;
     HASH_ITER (hh, table->addresses, address, next) {
         forget(address, now_ms);
-        if (address->unauthenticated == 0 && address->failures_milli == 0) {
+        if (is_forgotten(address)) {
             drop(table, address);
         }
     }

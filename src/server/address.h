@@ -28,6 +28,12 @@ SP_CHECK enum sp_error address_take(struct address_table *table,
 /* The connection is logged in, or over; FAILED: it was refused or gave up. */
 void address_release(struct address_table *table, struct address *address, bool failed,
                      int64_t now_ms);
+/*
+ * Wrong join codes count apart from failed logins, so that trying them out of an office shuts
+ * nobody out who works there. Whether one may be tried from ADDRESS; and that one was wrong.
+ */
+bool address_may_join(struct address *address, int64_t now_ms);
+void address_join_failed(struct address *address, int64_t now_ms);
 /* Forgets what need not be remembered any more. Now and then. */
 void address_table_sweep(struct address_table *table, int64_t now_ms);
 size_t address_table_count(const struct address_table *table);

@@ -18,7 +18,7 @@
 
 #define NOTSENT_LOWAT_BYTES (128 * 1024)
 
-static void set_state(struct connection *connection, enum connection_state state)
+void connection_set_state(struct connection *connection, enum connection_state state)
 {
     static const char *const names[] = {"handshake", "serving", "closing", "dead"};
     if (connection->state == state) {
@@ -30,27 +30,29 @@ static void set_state(struct connection *connection, enum connection_state state
     connection->server->any_dead |= state == CONNECTION_DEAD;
 }
 
-/* It does not count as unauthenticated any more: it is logged in, or over. */
-static void release_address(struct connection *connection, bool failed)
+void connection_release_address(struct connection *connection, bool failed)
 {
     struct server *server = connection->server;
     if (connection->address != NULL) {
         server->unauthenticated--;
+        server->joining -= connection->joins ? 1 : 0;
         DL_DELETE2(server->newcomers, connection, prev_newcomer, next_newcomer);
         address_release(server->addresses, connection->address, failed, server->now_ms);
         connection->address = NULL;
     }
 }
 
-void connection_cut_oldest_handshake(struct server *server)
+void connection_cut_oldest(struct server *server, bool joins)
 {
     struct connection *connection = server->newcomers;
-    while (connection != NULL && connection->state != CONNECTION_HANDSHAKE) {
-        connection = connection->next_newcomer; /* the domain has it, and will not keep it long */
+    /* Whoever logs in is with the domain already, which will not keep it long. */
+    while (connection != NULL && !connection->joins &&
+           (joins || connection->state != CONNECTION_HANDSHAKE)) {
+        connection = connection->next_newcomer;
     }
     if (connection != NULL) {
-        set_state(connection, CONNECTION_DEAD);
-        release_address(connection, false);
+        connection_set_state(connection, CONNECTION_DEAD);
+        connection_release_address(connection, false);
     }
 }
 
@@ -58,7 +60,7 @@ static void source_ready(struct source *source, short revents)
 {
     struct connection *connection = CONTAINER_OF(source, struct connection, source);
     if ((revents & (POLLERR | POLLNVAL)) != 0) {
-        set_state(connection, CONNECTION_DEAD);
+        connection_set_state(connection, CONNECTION_DEAD);
         return;
     }
     if ((revents & (POLLIN | POLLHUP)) != 0) {
@@ -69,7 +71,8 @@ static void source_ready(struct source *source, short revents)
                 (connection->server->stopping || !session_wants_input(connection->session));
     bool cut = (revents & POLLHUP) != 0 && deaf;
     if (cut) {
-        set_state(connection, CONNECTION_DEAD); /* both ways are closed: nobody is there */
+        /* Both ways are closed: nobody is there. */
+        connection_set_state(connection, CONNECTION_DEAD);
     }
 }
 
@@ -112,8 +115,8 @@ enum sp_error connection_new(struct server *server, int fd, struct address *addr
 void connection_free(struct connection *connection)
 {
     struct server *server = connection->server;
-    set_state(connection, CONNECTION_DEAD);
-    release_address(connection, true);
+    connection_set_state(connection, CONNECTION_DEAD);
+    connection_release_address(connection, !connection->joins);
     if (connection->decided && session_username(connection->session)[0] != '\0') {
         log_line(server->log, LOG_INFO, "event=logout session=%llu member=%s reason=%s",
                  (unsigned long long)session_number(connection->session),
@@ -137,11 +140,11 @@ static void begin_closing(struct connection *connection)
     stream_close_notify(connection->stream);
     enum sp_error error = stream_flush(connection->stream);
     if (error != SP_OK && error != SP_EAGAIN) {
-        set_state(connection, CONNECTION_DEAD);
+        connection_set_state(connection, CONNECTION_DEAD);
         return;
     }
     connection->deadline_ms = connection->server->now_ms + CLOSING_TIMEOUT_MS;
-    set_state(connection, CONNECTION_CLOSING);
+    connection_set_state(connection, CONNECTION_CLOSING);
     if (error == SP_OK) {
         (void)shutdown(connection->fd, SHUT_WR);
     }
@@ -179,12 +182,16 @@ static bool is_own_fault(enum sp_error error)
 static void log_decision(struct connection *connection)
 {
     const struct session *session = connection->session;
+    if (connection->joins) {
+        connection_log_join(connection);
+        return;
+    }
     bool let_in = session_username(session)[0] != '\0';
     if (connection->decided || (!let_in && !session_ended(session))) {
         return;
     }
     connection->decided = true;
-    release_address(connection, !let_in && is_own_fault(session_end_reason(session)));
+    connection_release_address(connection, !let_in && is_own_fault(session_end_reason(session)));
     if (let_in) {
         log_judged(connection, "login", SP_OK, "-");
     } else {
@@ -193,19 +200,18 @@ static void log_decision(struct connection *connection)
     }
 }
 
-/* There is no room for a session: the client is told so. */
-static void refuse(struct connection *connection, enum sp_error error)
+void connection_refuse(struct connection *connection, enum sp_error error)
 {
     struct server *server = connection->server;
     struct writer writer;
     log_judged(connection, "refused", error, sp_error_text(error));
-    release_address(connection, is_own_fault(error));
+    connection_release_address(connection, is_own_fault(error));
     writer_init(&writer, server->output, sizeof server->output);
     session_write_bye(&writer, error);
     if (stream_write(connection->stream, server->output, writer_used(&writer)) == SP_OK) {
         begin_closing(connection);
     } else {
-        set_state(connection, CONNECTION_DEAD);
+        connection_set_state(connection, CONNECTION_DEAD);
     }
 }
 
@@ -216,7 +222,7 @@ static void log_in(struct connection *connection)
     /* It may have begun before the lists were loaded again. */
     enum sp_error error = authority_judge(server->authority, info, clock_wall_ms(server->clock));
     if (error != SP_OK) {
-        refuse(connection, error);
+        connection_refuse(connection, error);
         return;
     }
     struct command_login login = {
@@ -229,11 +235,11 @@ static void log_in(struct connection *connection)
     memcpy(login.serial, info->serial, sizeof login.serial);
     error = session_new(server->hub, &login, connection, &connection->session);
     if (error != SP_OK) {
-        refuse(connection, error);
+        connection_refuse(connection, error);
         return;
     }
     connection->number = session_number(connection->session);
-    set_state(connection, CONNECTION_SERVING);
+    connection_set_state(connection, CONNECTION_SERVING);
 }
 
 static void step_handshake(struct connection *connection)
@@ -243,6 +249,10 @@ static void step_handshake(struct connection *connection)
         connection->input_left = false;
         return;
     }
+    if (error == SP_OK && strcmp(stream_protocol(connection->stream), ALPN_JOIN) == 0) {
+        connection_begin_join(connection);
+        return;
+    }
     if (error == SP_OK) {
         log_in(connection);
         return;
@@ -250,7 +260,7 @@ static void step_handshake(struct connection *connection)
     if (error != SP_EDISCONNECTED) {
         log_judged(connection, "refused", error, stream_reason(connection->stream));
     }
-    release_address(connection, true);
+    connection_release_address(connection, true);
     begin_closing(connection); /* the alert must reach the client */
 }
 
@@ -266,7 +276,7 @@ static void read_input(struct connection *connection)
             return;
         }
         if (error != SP_OK) {
-            set_state(connection, CONNECTION_DEAD);
+            connection_set_state(connection, CONNECTION_DEAD);
             return;
         }
         session_receive(connection->session, server->input, size);
@@ -302,7 +312,7 @@ static void write_output(struct connection *connection)
     if (error == SP_OK) {
         hub_mark_ready(connection->session);
     } else if (error != SP_EAGAIN) {
-        set_state(connection, CONNECTION_DEAD);
+        connection_set_state(connection, CONNECTION_DEAD);
     }
 }
 
@@ -317,7 +327,7 @@ static void discard_input(struct connection *connection)
     ssize_t size = recv(connection->fd, server->input, sizeof server->input, 0);
     bool over = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
     if (over || (error != SP_OK && error != SP_EAGAIN)) {
-        set_state(connection, CONNECTION_DEAD);
+        connection_set_state(connection, CONNECTION_DEAD);
     }
 }
 
@@ -355,13 +365,14 @@ void connection_end(struct connection *connection, enum sp_error error)
     if (connection->state == CONNECTION_SERVING) {
         session_end(connection->session, error, NULL);
     } else if (connection->state == CONNECTION_HANDSHAKE) {
-        set_state(connection, CONNECTION_DEAD);
+        connection_set_state(connection, CONNECTION_DEAD);
     }
 }
 
 void connection_judge(struct connection *connection, int64_t wall_ms)
 {
-    if (connection->state != CONNECTION_SERVING || session_ended(connection->session)) {
+    if (connection->state != CONNECTION_SERVING || connection->joins ||
+        session_ended(connection->session)) {
         return;
     }
     const struct certificate_info *info = stream_peer(connection->stream);
@@ -399,19 +410,22 @@ void connection_sweep(struct connection *connection, int64_t wall_ms)
     if (connection->state == CONNECTION_SERVING) {
         session_check_idle(connection->session, server->now_ms);
         const struct certificate_info *info = stream_peer(connection->stream);
-        if (info->not_after_ms <= wall_ms) {
+        if (info != NULL && info->not_after_ms <= wall_ms) {
             session_end(connection->session, SP_EEXPIRED, NULL);
+        }
+        if (connection->joins && server->now_ms >= connection->deadline_ms) {
+            session_end(connection->session, SP_EIDLE, NULL);
         }
         if (is_stalled(connection)) {
             session_end(connection->session, SP_EIDLE,
                         NULL); /* for the log: it would not be read */
-            set_state(connection, CONNECTION_DEAD);
+            connection_set_state(connection, CONNECTION_DEAD);
         }
     } else if (server->now_ms >= connection->deadline_ms) {
         if (connection->state == CONNECTION_HANDSHAKE) {
             log_line(server->log, LOG_INFO, "event=refused peer=%s error=%s reason=handshake",
                      connection->peer, sp_error_name(SP_ETIMEOUT));
         }
-        set_state(connection, CONNECTION_DEAD);
+        connection_set_state(connection, CONNECTION_DEAD);
     }
 }

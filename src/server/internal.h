@@ -39,6 +39,7 @@ struct connection {
     int fd;
     uint64_t number; /* the session's, for the log; 0: none yet */
     bool decided;    /* whether it is let in was logged */
+    bool joins;      /* has no certificate yet, and may only ask for one */
     char peer[PEER_BYTES];
     bool input_left; /* the last read was not the last there is: TLS may hold bytes that poll does
                         not see */
@@ -88,6 +89,7 @@ struct server {
     struct address_table *addresses;
     struct connection *newcomers; /* who is not logged in yet, oldest first */
     size_t unauthenticated;       /* how many these are */
+    size_t joining;               /* how many of these join */
     uint64_t turned_away; /* connections of addresses that have too many, since the last sweep */
     uint64_t crowded_out; /* handshakes that made room for younger ones, since then */
     int64_t now_ms;       /* monotonic, of this turn */
@@ -113,8 +115,21 @@ void connection_end(struct connection *connection, enum sp_error error);
 /* Judges the certificate by the server's present authority. */
 void connection_judge(struct connection *connection, int64_t wall_ms);
 void connection_free(struct connection *connection);
-/* Makes room for the next; whoever means it needs a moment only. */
-void connection_cut_oldest_handshake(struct server *server);
+/* Makes room for the next; whoever means it needs a moment only. JOINS: among those that join, else
+ * among all that are not logged in. */
+void connection_cut_oldest(struct server *server, bool joins);
+
+/* What connection.c and connection_join.c share. */
+void connection_set_state(struct connection *connection, enum connection_state state);
+/* It does not count as unauthenticated any more: it is logged in, or over. */
+void connection_release_address(struct connection *connection, bool failed);
+/* There is no room for a session: the client is told so. */
+void connection_refuse(struct connection *connection, enum sp_error error);
+
+/* connection_join.c */
+void connection_begin_join(struct connection *connection);
+/* Once, when it is known what came of it. */
+void connection_log_join(struct connection *connection);
 
 /* listener.c */
 SP_CHECK enum sp_error listener_open_all(struct server *server, char *message, size_t capacity);

@@ -66,7 +66,7 @@ static bool accept_one(struct listener *listener)
         return false;
     }
     if (server->unauthenticated > LIMIT_UNAUTHENTICATED) {
-        connection_cut_oldest_handshake(server); /* a crowd does not keep others out */
+        connection_cut_oldest(server, false); /* a crowd does not keep others out */
         server->crowded_out++;
     }
     return true;
