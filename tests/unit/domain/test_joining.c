@@ -11,55 +11,19 @@
 #include "crypto/digest.h"
 #include "db/migrate.h"
 #include "domain/schema.h"
+#include "unit/domain/signer.h"
 #include "unit/domain/world.h"
 
 static struct world world;
 static char path[WORLD_PATH_BYTES];
 
-/* Who signs, as far as the domain knows: a request is "key:" and anything, and the certificate of
- * each is a line of its own. Sticks to the port's rules; X.509 is tested with src/ca. */
-struct signer {
-    unsigned issued;
-    enum sp_error fails;
-};
 static struct signer signer;
-
-static enum sp_error check(void *context, struct slice request, struct digest *key, char *reason,
-                           size_t capacity)
-{
-    (void)context;
-    if (request.size < 4 || memcmp(request.data, "key:", 4) != 0) {
-        (void)snprintf(reason, capacity, "that is no request");
-        return SP_EINVALID;
-    }
-    return digest_of(&request, 1, key);
-}
-
-static enum sp_error issue(void *context, struct slice request, const char *username,
-                           int64_t now_ms, struct issued *out, char *reason, size_t capacity)
-{
-    struct signer *self = context;
-
-    if (self->fails != SP_OK) {
-        (void)snprintf(reason, capacity, "the issuing CA ends too soon");
-        return self->fails;
-    }
-    out->size =
-        (size_t)snprintf((char *)out->chain, sizeof out->chain, "%u %s %.*s", ++self->issued,
-                         username, (int)request.size, (const char *)request.data);
-    const struct slice chain = {out->chain, out->size};
-    out->serial[0] = (uint8_t)self->issued;
-    out->serial_bytes = 1;
-    out->not_after_ms = now_ms + 1000000;
-    return digest_of(&chain, 1, &out->fingerprint);
-}
-
-static const struct issue_port port = {check, issue, &signer};
+static struct issue_port port;
 
 static int set_up(void **state)
 {
     (void)state;
-    signer = (struct signer){0};
+    signer_init(&signer, &port);
     world_make_path(path);
     world_open(&world, path);
     world.config.issue = &port;
@@ -351,6 +315,27 @@ static void test_labels_are_told_apart(void **state)
     assert_string_equal(world_transcript(&world), expected);
 }
 
+/* A label is not cut in the middle of a character. */
+static void test_a_label_stays_text(void **state)
+{
+    (void)state;
+    struct actor root = administrator();
+    char label[LIMIT_LABEL_BYTES + 1];
+    memset(label, 'x', sizeof label - 1);
+    memcpy(label + LIMIT_LABEL_BYTES - 3, "\xc3\xa4x", 4);
+    for (uint8_t secret = 10; secret < 12; secret++) {
+        struct command *command = invite(&root, secret, "", NULL);
+        command->invite.device = true;
+        assert_int_equal(world_do(&world, command), SP_OK);
+        assert_int_equal(world_do(&world, enrol(secret, "key:x", label)), SP_OK);
+    }
+    struct reply *reply =
+        world_run(&world, world_command(&world, COMMAND_LIST_DEVICES, &root, NULL, NULL));
+    memcpy(label + LIMIT_LABEL_BYTES - 3, "-2", 3);
+    assert_string_equal(reply->list.rows[2].device.label, label);
+    reply_free(reply);
+}
+
 static void test_revoking_a_device(void **state)
 {
     (void)state;
@@ -540,6 +525,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_many_codes_for_devices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_fails_uses_no_code_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_labels_are_told_apart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_label_stays_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_revoking_a_device, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_waits_behind_a_revocation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_disabling_a_member, set_up, tear_down),

@@ -26,6 +26,7 @@ static void open_with(struct fixture *fixture, size_t tail_bytes, uint32_t messa
 {
     *fixture = (struct fixture){0};
     char reason[256];
+    signer_init(&fixture->signer, &fixture->port);
     clock_settable_init(&fixture->clock, INT64_C(1800000000000));
     strcpy(fixture->directory, "/tmp/sealpost-session-XXXXXX");
     assert_non_null(mkdtemp(fixture->directory));
@@ -33,6 +34,7 @@ static void open_with(struct fixture *fixture, size_t tail_bytes, uint32_t messa
         .path = ":memory:",
         .team = "test",
         .admit_ca = true,
+        .issue = &fixture->port,
         .clock = &fixture->clock.clock,
         .notify = nothing,
         .fatal = fatal,
@@ -51,6 +53,8 @@ static void open_with(struct fixture *fixture, size_t tail_bytes, uint32_t messa
         .max_sessions = 64,
         .max_file_bytes = LIMIT_FILE_BYTES,
         .tail_bytes = tail_bytes,
+        .public_host = "chat.example.org",
+        .public_port = 7000,
         .message_rate = message_rate,
         .message_burst = message_burst,
         .clock = &fixture->clock.clock,
@@ -119,6 +123,13 @@ void peer_login(struct fixture *fixture, const char *username, struct peer *out)
     assert_string_equal(message.welcome.username, username);
     assert_string_equal(message.welcome.team, "test");
     assert_true(session_is_open(out->session));
+}
+
+void peer_join_team(struct fixture *fixture, struct peer *out)
+{
+    *out = (struct peer){.fixture = fixture};
+    buffer_init(&out->received, (size_t)64 << 20);
+    assert_int_equal(session_new_join(fixture->hub, out, &out->session), SP_OK);
 }
 
 void peer_close(struct peer *peer)

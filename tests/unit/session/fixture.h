@@ -9,6 +9,7 @@
 #include "domain/domain.h"
 #include "files/files.h"
 #include "session/hub.h"
+#include "unit/domain/signer.h"
 #include "wire/frame.h"
 
 struct fixture {
@@ -16,6 +17,8 @@ struct fixture {
     struct domain *domain;
     struct files *files;
     struct hub *hub;
+    struct signer signer;
+    struct issue_port port;
     char directory[64];
 };
 
@@ -38,6 +41,8 @@ void fixture_settle(struct fixture *fixture);
 void fixture_settle_files(struct fixture *fixture);
 
 void peer_login(struct fixture *fixture, const char *username, struct peer *out);
+/* One that joins. */
+void peer_join_team(struct fixture *fixture, struct peer *out);
 void peer_close(struct peer *peer);
 void peer_send(struct peer *peer, enum frame_type type, uint16_t stream, const void *message,
                const void *raw, size_t raw_size);
