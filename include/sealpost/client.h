@@ -94,6 +94,9 @@ enum sp_notice_type {
     SP_NOTICE_PROGRESS,     /* of a transfer; .request, .progress */
 };
 
+/* What a member is in the team. */
+enum sp_role { SP_ROLE_MEMBER = 0, SP_ROLE_ADMINISTRATOR = 1 };
+
 struct sp_login {
     const char *server; /* name and version */
     const char *team;
@@ -104,6 +107,7 @@ struct sp_login {
     uint64_t text_bytes;              /* the longest message */
     uint64_t file_bytes;              /* the largest file */
     int64_t certificate_not_after_ms; /* of the device's own certificate */
+    enum sp_role role;
 };
 
 enum sp_log_kind { SP_LOG_ROOM = 1, SP_LOG_BOX = 4, SP_LOG_SUBMISSION = 5 };
@@ -164,18 +168,49 @@ struct sp_presence {
     bool online;
 };
 
-enum sp_row_type { SP_ROW_LOG = 1, SP_ROW_MEMBER, SP_ROW_FILE };
+enum sp_row_type { SP_ROW_LOG = 1, SP_ROW_MEMBER, SP_ROW_FILE, SP_ROW_DEVICE, SP_ROW_INVITATION };
+
+/* What somebody logs in from. */
+struct sp_device {
+    uint8_t id[SP_ID_BYTES];
+    const char *username;
+    const char *label; /* its owner's data: escape it before showing it; "": it has none */
+    uint8_t fingerprint[SP_DIGEST_BYTES]; /* SHA-256 of its newest certificate */
+    int64_t first_seen_ms;
+    int64_t last_seen_ms; /* its last login, to about a minute */
+    int64_t not_after_ms; /* of its newest certificate */
+    int64_t revoked_ms;   /* 0: it is not */
+    uint32_t sessions;    /* live ones */
+    bool current;         /* it is this one */
+};
+
+/* A join code that was given out and not used yet. */
+struct sp_invitation {
+    const char *username;
+    enum sp_role role;
+    bool device; /* for another device of a member */
+    int64_t created_ms;
+    int64_t expires_ms;
+    const char *created_by; /* "": the server */
+    const char *host;       /* of a result: where to join; "": where this client has connected */
+    uint16_t port;          /* likewise */
+    bool repeated;          /* of a result: it was there already */
+};
 
 struct sp_row {
     enum sp_row_type type;
-    struct sp_log log;    /* SP_ROW_LOG */
-    const char *topic;    /* likewise */
-    uint32_t members;     /* likewise */
-    bool joined;          /* likewise: in the room, or owner of the box */
-    const char *username; /* SP_ROW_MEMBER */
-    bool owner;           /* likewise */
-    bool online;          /* likewise */
-    struct sp_file file;  /* SP_ROW_FILE */
+    struct sp_log log;               /* SP_ROW_LOG */
+    const char *topic;               /* likewise */
+    uint32_t members;                /* likewise */
+    bool joined;                     /* likewise: in the room, or owner of the box */
+    const char *username;            /* SP_ROW_MEMBER */
+    bool owner;                      /* likewise */
+    bool online;                     /* likewise */
+    enum sp_role role;               /* likewise */
+    bool disabled;                   /* likewise; only administrators are shown who is */
+    struct sp_file file;             /* SP_ROW_FILE */
+    struct sp_device device;         /* SP_ROW_DEVICE */
+    struct sp_invitation invitation; /* SP_ROW_INVITATION */
 };
 
 struct sp_status {
@@ -210,6 +245,7 @@ struct sp_notice {
     struct sp_progress progress;
     struct sp_file file; /* results of send and get */
     struct sp_status status;
+    struct sp_invitation invitation; /* result of sp_invite() */
 };
 
 /*

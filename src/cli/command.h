@@ -20,7 +20,7 @@ struct command {
     const char *arguments; /* as usage shows them; "" for none */
     int min_args;
     int max_args;     /* -1: any number */
-    uint32_t options; /* OPTION_BIT() of those that it takes besides the global ones */
+    uint64_t options; /* OPTION_BIT() of those that it takes besides the global ones */
     command_fn run;
     const char *summary;
     const char *details; /* what help says besides; "" or lines that end in '\n' */

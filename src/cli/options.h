@@ -37,7 +37,7 @@ enum option {
     OPTION_COUNT
 };
 
-#define OPTION_BIT(option) (1U << (option))
+#define OPTION_BIT(option) (UINT64_C(1) << (option))
 
 enum option_type { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER };
 

@@ -184,6 +184,27 @@ static bool on_row_member(struct core *core, const struct arrival *arrival, stru
     out->row.username = row->username;
     out->row.owner = row->owner;
     out->row.online = row->online;
+    out->row.role = (enum sp_role)row->role;
+    out->row.disabled = row->disabled;
+    return true;
+}
+
+static bool on_row_device(struct core *core, const struct arrival *arrival, struct sp_notice *out)
+{
+    const sealpost_v1_RowDevice *row = &core->message.row_device;
+
+    begin_row(arrival, row->key, SP_ROW_DEVICE, out);
+    convert_device(row, &out->row.device);
+    return true;
+}
+
+static bool on_row_invitation(struct core *core, const struct arrival *arrival,
+                              struct sp_notice *out)
+{
+    const sealpost_v1_RowInvitation *row = &core->message.row_invitation;
+
+    begin_row(arrival, row->key, SP_ROW_INVITATION, out);
+    convert_invitation(row, &out->row.invitation);
     return true;
 }
 
@@ -217,6 +238,19 @@ static bool on_status(struct core *core, const struct arrival *arrival, struct s
 {
     (void)succeed(core, arrival->request, out);
     convert_status(&core->message.status_result, &out->status);
+    return true;
+}
+
+static bool on_invited(struct core *core, const struct arrival *arrival, struct sp_notice *out)
+{
+    const sealpost_v1_Invited *invited = &core->message.invited;
+
+    (void)succeed(core, arrival->request, out);
+    out->invitation.username = invited->username;
+    out->invitation.expires_ms = invited->expires_ms;
+    out->invitation.host = invited->host;
+    out->invitation.port = (uint16_t)invited->port;
+    out->invitation.repeated = invited->repeated;
     return true;
 }
 
@@ -319,6 +353,9 @@ static const struct handler handlers[256] = {
     [FRAME_ROW_LOG] = {on_row_log, ASK_LIST},
     [FRAME_ROW_MEMBER] = {on_row_member, ASK_LIST},
     [FRAME_ROW_FILE] = {on_row_file, ASK_LIST},
+    [FRAME_ROW_DEVICE] = {on_row_device, ASK_LIST},
+    [FRAME_ROW_INVITATION] = {on_row_invitation, ASK_LIST},
+    [FRAME_INVITED] = {on_invited, ASK_INVITE},
     [FRAME_LIST_END] = {on_list_end, ASK_LIST},
     [FRAME_STATUS_RESULT] = {on_status, ASK_STATUS},
     [FRAME_DONE] = {on_done, ASK_DONE | ASK_UPLOAD | ASK_DOWNLOAD},

@@ -33,6 +33,7 @@ void convert_welcome(const sealpost_v1_Welcome *in, struct sp_login *out)
     out->time_ms = in->time_ms;
     out->text_bytes = in->limits.text_bytes;
     out->file_bytes = in->limits.file_bytes;
+    out->role = (enum sp_role)in->role;
 }
 
 void convert_status(const sealpost_v1_StatusResult *in, struct sp_status *out)
@@ -47,6 +48,30 @@ void convert_status(const sealpost_v1_StatusResult *in, struct sp_status *out)
     out->last_commit_us = in->last_commit_us;
     out->crl_next_update_ms = in->crl_next_update_ms;
     out->certificate_not_after_ms = in->certificate_not_after_ms;
+}
+
+void convert_device(const sealpost_v1_RowDevice *in, struct sp_device *out)
+{
+    memcpy(out->id, in->device, sizeof out->id);
+    out->username = in->username;
+    out->label = in->label;
+    memcpy(out->fingerprint, in->fingerprint, sizeof out->fingerprint);
+    out->first_seen_ms = in->first_seen_ms;
+    out->last_seen_ms = in->last_seen_ms;
+    out->not_after_ms = in->not_after_ms;
+    out->revoked_ms = in->revoked_ms;
+    out->sessions = in->sessions;
+    out->current = in->current;
+}
+
+void convert_invitation(const sealpost_v1_RowInvitation *in, struct sp_invitation *out)
+{
+    out->username = in->username;
+    out->role = (enum sp_role)in->role;
+    out->device = in->device;
+    out->created_ms = in->created_ms;
+    out->expires_ms = in->expires_ms;
+    out->created_by = in->created_by;
 }
 
 enum sp_error convert_error(uint32_t number)

@@ -41,7 +41,8 @@ enum ask {
     ASK_STATUS = 16,   /* STATUS_RESULT */
     ASK_UPLOAD = 32,   /* see upload.c */
     ASK_DOWNLOAD = 64, /* see download.c */
-    ASK_ANY = 127,
+    ASK_INVITE = 128,  /* INVITED */
+    ASK_ANY = 255,
 };
 
 struct request {

@@ -105,6 +105,9 @@ void core_notice(struct sp_notice *out, enum sp_notice_type type, uint32_t reque
     out->event.log_name = out->event.author = out->event.text = "";
     out->row.log.name = out->row.topic = out->row.username = "";
     out->presence.username = "";
+    out->row.device.username = out->row.device.label = "";
+    out->row.invitation.username = out->row.invitation.created_by = out->row.invitation.host = "";
+    out->invitation.username = out->invitation.created_by = out->invitation.host = "";
     out->status.server = "";
     for (size_t i = 0; i < 3; i++) {
         struct sp_file *file = i == 0 ? &out->file : i == 1 ? &out->event.file : &out->row.file;
