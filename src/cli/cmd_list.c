@@ -3,13 +3,15 @@
 
 #include "cli/cli.h"
 #include "cli/show.h"
+#include "sealpost/team.h"
 
-enum list_kind { LIST_LOGS, LIST_MEMBERS, LIST_FILES };
+enum list_kind { LIST_LOGS, LIST_MEMBERS, LIST_FILES, LIST_DEVICES, LIST_INVITATIONS };
 
 struct list {
     struct cli *cli;
     enum list_kind kind;
     const char *log;         /* of MEMBERS and FILES; may be NULL for members */
+    const char *member;      /* of DEVICES; may be NULL */
     enum sp_log_kind wanted; /* of LOGS: only these */
     const char *name;        /* of LOGS: only this one; NULL: all */
     bool topic_only;         /* of LOGS: print nothing but the topic */
@@ -71,6 +73,12 @@ static enum sp_error attempt(struct session *session, void *context, struct sp_n
     case LIST_FILES:
         error = sp_list_files(session->client, list->log, &request);
         break;
+    case LIST_DEVICES:
+        error = sp_list_devices(session->client, list->member, &request);
+        break;
+    case LIST_INVITATIONS:
+        error = sp_list_invitations(session->client, &request);
+        break;
     }
     return error == SP_OK ? session_wait(session, request, false, on_row, list, notice) : error;
 }
@@ -124,7 +132,18 @@ int cmd_room_show_topic(struct cli *cli)
 
 int cmd_member_list(struct cli *cli)
 {
-    return open_and_list(&(struct list){.cli = cli, .kind = LIST_MEMBERS});
+    int code = open_and_list(&(struct list){.cli = cli, .kind = LIST_MEMBERS});
+
+    /* Who is invited will be one; for those who may invite. */
+    return code == 0 && cli->session.role == SP_ROLE_ADMINISTRATOR
+               ? print_list(&(struct list){.cli = cli, .kind = LIST_INVITATIONS})
+               : code;
+}
+
+int cmd_device_list(struct cli *cli)
+{
+    return open_and_list(&(struct list){
+        .cli = cli, .kind = LIST_DEVICES, .member = cli->options->text[OPTION_MEMBER]});
 }
 
 int cmd_room_members(struct cli *cli)

@@ -26,7 +26,20 @@ static const struct command commands[] = {
     {"room leave", "ROOM", 1, 1, 0, cmd_room_leave, "leave a room", ""},
     {"room members", "ROOM", 1, 1, 0, cmd_room_members, "list who is in a room", ""},
     {"room topic", "ROOM [TEXT]", 1, 2, 0, cmd_room_topic, "show or set a room's topic", ""},
-    {"member list", "", 0, 0, 0, cmd_member_list, "list the members of the team", ""},
+    {"member list", "", 0, 0, 0, cmd_member_list, "list the members of the team",
+     "Administrators also see who is shut out, and who is invited and has not come yet.\n"},
+    {"member disable", "NAME", 1, 1, 0, cmd_member_disable, "shut a member out, with every device",
+     "Sessions end within a second. The name is never given to anybody else. Of somebody who is\n"
+     "only invited, the code is void.\n"},
+    {"member enable", "NAME", 1, 1, 0, cmd_member_enable, "let a member in again", ""},
+    {"device list", "", 0, 0, OPTION_BIT(OPTION_MEMBER), cmd_device_list,
+     "list what you log in from",
+     "Administrators may list others' devices: --member NAME, or '*'.\n"},
+    {"device revoke", "LABEL|FINGERPRINT", 1, 1,
+     OPTION_BIT(OPTION_MEMBER) | OPTION_BIT(OPTION_FORCE), cmd_device_revoke,
+     "shut a device out, for ever",
+     "Its sessions end within a second. A device is named by its label, or by the first 6 digits\n"
+     "or more of its fingerprint.\n"},
     {"send", "ROOM PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_send, "send files to a room",
      "Success means: the server has every byte, verified, on its disk. '-' is standard input and\n"
      "needs --name.\n"},

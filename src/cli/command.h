@@ -46,6 +46,12 @@ int cmd_room_members(struct cli *cli);
 int cmd_room_topic(struct cli *cli);
 int cmd_room_show_topic(struct cli *cli); /* "room topic" without a text */
 int cmd_member_list(struct cli *cli);
+int cmd_member_invite(struct cli *cli);
+int cmd_member_disable(struct cli *cli);
+int cmd_member_enable(struct cli *cli);
+int cmd_device_list(struct cli *cli);
+int cmd_device_add(struct cli *cli);
+int cmd_device_revoke(struct cli *cli);
 int cmd_send(struct cli *cli);
 int cmd_submit(struct cli *cli);
 int cmd_get(struct cli *cli);

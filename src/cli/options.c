@@ -46,6 +46,21 @@ static const struct option_spec specs[OPTION_COUNT] = {
      false, '\0'},
     {OPTION_COMMANDS, OPTION_FLAG, "commands", NULL,
      "lines that begin with '/' are commands even from a pipe or a file", 0, false, '\0'},
+    {OPTION_MEMBER, OPTION_TEXT, "member", "NAME|*", "of this member, or of everybody", 0, false,
+     '\0'},
+    {OPTION_ROLE, OPTION_TEXT, "role", "ROLE", "member (if not given) or administrator", 0, false,
+     '\0'},
+    {OPTION_ROOMS, OPTION_TEXT, "rooms", "LIST",
+     "rooms to be in from the start, and boxes, with commas between them", 0, false, '\0'},
+    {OPTION_DAYS, OPTION_NUMBER, "days", "N", "the code is good for N days (7)",
+     LIMIT_INVITATION_VALID_MS / 86400000, false, '\0'},
+    {OPTION_RENEW, OPTION_FLAG, "renew", NULL,
+     "make a new code where one is open; that one is void", 0, false, '\0'},
+    {OPTION_FROM, OPTION_TEXT, "from", "FILE|-", "invite everybody of a CSV file: name,role,rooms",
+     0, false, '\0'},
+    {OPTION_CSV, OPTION_FLAG, "csv", NULL, "print name,role,status,expires,code", 0, false, '\0'},
+    {OPTION_FILES, OPTION_TEXT, "files", "DIR", "write each code into DIR/NAME.txt", 0, false,
+     '\0'},
 };
 
 const struct option_spec *option_spec(enum option option)

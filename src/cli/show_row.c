@@ -4,6 +4,7 @@
 
 #include "base/escape.h"
 #include "cli/show.h"
+#include "cli/show_team.h"
 #include "cli/time_text.h"
 
 #define SHORT_ID_BYTES 6
@@ -79,15 +80,20 @@ static void show_member(struct output *output, const struct sp_row *row)
         json_string(&json, "name", row->username);
         json_bool(&json, "owner", row->owner);
         json_bool(&json, "online", row->online);
+        json_string(&json, "role", role_text(row->role));
+        json_bool(&json, "disabled", row->disabled);
         json_close(&json);
         break;
-    case OUTPUT_PLAIN: /* NAME online|offline owner|- */
-        (void)fprintf(output->data, "%s %s %s\n", safe(row->username, name),
-                      row->online ? "online" : "offline", row->owner ? "owner" : "-");
+    case OUTPUT_PLAIN: /* NAME online|offline owner|- ROLE disabled|- */
+        (void)fprintf(output->data, "%s %s %s %s %s\n", safe(row->username, name),
+                      row->online ? "online" : "offline", row->owner ? "owner" : "-",
+                      role_text(row->role), row->disabled ? "disabled" : "-");
         break;
     case OUTPUT_HUMAN:
-        (void)fprintf(output->data, "%-24s %-7s %s\n", safe(row->username, name),
-                      row->online ? "online" : "", row->owner ? "owner" : "");
+        (void)fprintf(output->data, "%-24s %-7s%s%s%s\n", safe(row->username, name),
+                      row->online ? "online" : "", row->owner ? " owner" : "",
+                      row->role == SP_ROLE_ADMINISTRATOR ? " administrator" : "",
+                      row->disabled ? " disabled" : "");
         break;
     }
 }
@@ -152,6 +158,12 @@ void show_row(struct output *output, const struct sp_row *row)
         break;
     case SP_ROW_FILE:
         show_file(output, &row->file);
+        break;
+    case SP_ROW_DEVICE:
+        show_device(output, &row->device);
+        break;
+    case SP_ROW_INVITATION:
+        show_invitation(output, &row->invitation);
         break;
     }
 }

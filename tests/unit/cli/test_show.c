@@ -183,13 +183,14 @@ static void shows_rows(void **state)
     output.mode = OUTPUT_JSON;
     show_row(&output, &member);
     expect("den joined 2 4 bees\\x0A\n"
-           "bob\\x07 online -\n"
+           "bob\\x07 online - member -\n"
            "1a000000000000000000000000000000 2026-11-22T16:30:00.000Z alice 3 2048 "
            "0000000000000000000000000000000000000000000000000000000000000000 a\\x1B.pdf\n"
            "den                      joined      2 members  bees\\x0A\n"
-           "bob\\x07                  online  \n"
+           "bob\\x07                  online \n"
            "1a0000000000             16:30  alice               2.0 KiB  a\\x1B.pdf\n"
-           "{\"type\":\"member\",\"name\":\"bob\\u0007\",\"owner\":false,\"online\":true}\n");
+           "{\"type\":\"member\",\"name\":\"bob\\u0007\",\"owner\":false,\"online\":true,"
+           "\"role\":\"member\",\"disabled\":false}\n");
 }
 
 int main(void)

@@ -1,0 +1,3 @@
+if(TARGET sp_client)
+  sealpost_fuzz_target(roster SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/roster.c USES cli)
+endif()
