@@ -66,6 +66,27 @@ static void choose_file(struct run *run, struct command *command)
     }
 }
 
+static const char *choose_member(struct run *run)
+{
+    static const char *const names[] = {"ann", "bob", "eve", "dan", "fay", "", "No", "*"};
+
+    return names[next(run) % COUNT_OF(names)];
+}
+
+static void choose_invitation(struct run *run, struct command *command)
+{
+    uint8_t secret[JOIN_SECRET_BYTES] = {(uint8_t)(next(run) % 8)};
+    uint8_t choice = next(run);
+
+    WORLD_REQUIRE(command_join_digest(secret, &command->invite.secret_digest) == SP_OK);
+    (void)snprintf(command->invite.username, sizeof command->invite.username, "%s",
+                   choose_member(run));
+    command->invite.role = (enum role)(choice % 3);
+    command->invite.renew = (choice & 4) != 0;
+    command->invite.device = (choice & 8) != 0;
+    command->invite.valid_ms = choice < 128 ? 0 : choice * 100;
+}
+
 static void choose_what(struct run *run, struct command *command)
 {
     switch (command->kind) {
@@ -78,6 +99,25 @@ static void choose_what(struct run *run, struct command *command)
     case COMMAND_OFFER_END:
         choose_file(run, command);
         break;
+    case COMMAND_INVITE:
+        choose_invitation(run, command);
+        break;
+    case COMMAND_ENROL:
+        command->actor = (struct actor){0};
+        command->enrol.secret[0] = next(run) % 8;
+        command->enrol.label[0] = next(run) % 64 == 0 ? '\n' : 'x';
+        if (command->body_size >= 4 && next(run) % 8 != 0) {
+            memcpy(command->body, "key:", 4);
+        }
+        break;
+    case COMMAND_DEVICE_REVOKE:
+        command->device = run->actors[next(run) % COUNT_OF(run->actors)].device_id;
+        break;
+    case COMMAND_MEMBER_SET:
+        (void)snprintf(command->member.username, sizeof command->member.username, "%s",
+                       choose_member(run));
+        command->member.disabled = next(run) % 2 == 0;
+        break;
     case COMMAND_FILE:
         hex_encode(run->last_file.bytes, ID_BYTES, command->file_prefix.digits);
         command->file_prefix.digits[next(run) % ID_HEX_BYTES] = '\0';
@@ -88,6 +128,7 @@ static void choose_what(struct run *run, struct command *command)
         command->read.count = next(run);
         break;
     default:
+        (void)snprintf(command->list.member, sizeof command->list.member, "%s", choose_member(run));
         command->list.after = next(run);
         command->list.limit = next(run) % 4;
         break;
@@ -146,6 +187,10 @@ static void check_reply(struct run *run, const struct reply *reply)
         WORLD_REQUIRE(reply->event.repeated ||
                       reply->event.sequence == run->heads[reply->event.log.number]);
     }
+    if (reply->kind == REPLY_ENROLLED) {
+        WORLD_REQUIRE(reply->enrolled.chain != NULL && reply->enrolled.size > 0);
+        run->actors[2] = reply->enrolled.actor;
+    }
     if (reply->kind == REPLY_FOLLOW) {
         WORLD_REQUIRE(reply->follow.log.head_sequence == run->heads[reply->follow.log.number]);
         WORLD_REQUIRE(reply->follow.first >= 1 &&
@@ -187,6 +232,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         run->actors[i] = world_login(&run->world, members[i], 1);
     }
+    run->actors[0].role = ROLE_ADMINISTRATOR;
     while (reader_left(&run->input) > 0 && run->submitted < COMMANDS) {
         bool commits = next(run) % 4 == 0;
         world_submit(&run->world, make(run));

@@ -1,11 +1,12 @@
 /*
- * Any bytes to two sessions of one hub, over the real domain with a database in memory: nothing may
- * crash, what comes back must be frames that a client can decode, events come in order and fit
- * their logs' chains, and a session ends only with a BYE.
+ * Any bytes to three sessions of one hub, of which the first is an administrator's and the third
+ * joins, over the real domain with a database in memory: nothing may crash, what comes back must be
+ * frames that a client can decode, events come in order and fit their logs' chains, and a session
+ * ends only with a BYE.
  *
- * An input is a series of pieces: a byte that says to which session it goes (bit 0), whether
- * everything waiting is carried out first (bit 1) and whether the session is pulled (bit 2), a byte
- * of length, and so many bytes.
+ * An input is a series of pieces: a byte that says to which session it goes (bit 0; with bit 3 to
+ * the one that joins), whether everything waiting is carried out first (bit 1) and whether the
+ * session is pulled (bit 2), a byte of length, and so many bytes.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/table.h"
 #include "event/event.h"
 #include "session/hub.h"
+#include "unit/domain/signer.h"
 #include "wire/frame.h"
 
 #define INPUTS_PER_WORLD 500
@@ -25,6 +27,9 @@ struct world {
     struct domain *domain;
     struct files *files; /* opened, never started: an upload gets as far as its first job */
     struct hub *hub;
+    struct signer signer;
+    struct issue_port port;
+    struct digest administrator; /* the fingerprint of its certificate */
     unsigned inputs;
 };
 
@@ -60,8 +65,47 @@ static void lost(void *context, enum sp_error error)
     abort();
 }
 
+static void settle(struct world *world);
+
+/* A code from the server itself: SECRET is its first byte, the others are 0. */
+static void invite(struct world *world, uint8_t secret, const char *username, enum role role)
+{
+    uint8_t bytes[JOIN_SECRET_BYTES] = {secret};
+    struct command *command = NULL;
+    require(command_new(COMMAND_INVITE, 0, &command) == SP_OK);
+    require(command_join_digest(bytes, &command->invite.secret_digest) == SP_OK);
+    command->origin = (struct origin){3, UINT32_MAX, 0};
+    command->received_ms = world->clock.wall_ms;
+    command->invite.role = role;
+    command->invite.renew = true;
+    (void)snprintf(command->invite.username, sizeof command->invite.username, "%s", username);
+    require(domain_submit(world->domain, command) == SP_OK);
+}
+
+/* "alice" joins, and is an administrator. */
+static void make_administrator(struct world *world)
+{
+    struct session *session = NULL;
+    sealpost_v1_Enrol enrol = {.secret = {1}, .label = "x"};
+    uint8_t bytes[256];
+    struct writer writer;
+    writer_init(&writer, bytes, sizeof bytes);
+    invite(world, 1, "alice", ROLE_ADMINISTRATOR);
+    settle(world);
+    require(frame_encode(&writer, FRAME_ENROL, 1, &enrol, slice_of_string("key:")) == SP_OK);
+    require(session_new_join(world->hub, NULL, &session) == SP_OK);
+    session_receive(session, bytes, writer_used(&writer));
+    settle(world);
+    require(session_join_result(session)->enrolled);
+    world->administrator = session_join_result(session)->fingerprint;
+    session_free(session);
+    invite(world, 2, "carol", ROLE_MEMBER);
+    settle(world);
+}
+
 static void world_open(struct world *world)
 {
+    signer_init(&world->signer, &world->port);
     char reason[256];
     char directory[] = "/tmp/sealpost-fuzz-XXXXXX";
     clock_settable_init(&world->clock, INT64_C(1800000000000));
@@ -69,6 +113,7 @@ static void world_open(struct world *world)
     struct domain_config domain = {.path = ":memory:",
                                    .team = "test",
                                    .admit_ca = true,
+                                   .issue = &world->port,
                                    .clock = &world->clock.clock,
                                    .notify = nothing,
                                    .fatal = lost};
@@ -92,6 +137,7 @@ static void world_open(struct world *world)
     (void)snprintf(command, sizeof command, "%s/blobs", directory);
     (void)remove(command);
     (void)remove(directory);
+    make_administrator(world);
 }
 
 static void world_close(struct world *world)
@@ -177,6 +223,9 @@ static void peer_open(struct world *world, const char *username, struct peer *pe
     struct command_login login = {.serial_bytes = 1, .not_after_ms = INT64_MAX};
     (void)snprintf(login.username, sizeof login.username, "%s", username);
     memcpy(login.fingerprint.bytes, username, strlen(username));
+    if (strcmp(username, "alice") == 0) {
+        login.fingerprint = world->administrator;
+    }
     require(session_new(world->hub, &login, peer, &peer->session) == SP_OK);
 }
 
@@ -192,6 +241,19 @@ static void peer_close(struct peer *peer)
     buffer_deinit(&peer->received);
 }
 
+static void peer_join(struct world *world, struct peer *peer)
+{
+    *peer = (struct peer){0};
+    buffer_init(&peer->received, (size_t)4 << 20);
+    require(session_new_join(world->hub, peer, &peer->session) == SP_OK);
+}
+
+static bool is_shut_out(const struct peer *peer)
+{
+    enum sp_error reason = session_end_reason(peer->session);
+    return session_ended(peer->session) && (reason == SP_EREVOKED || reason == SP_EDISABLED);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct world world;
@@ -201,9 +263,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (world.inputs++ == 0) {
         world_open(&world);
     }
-    struct peer peers[2];
+    struct peer peers[3];
     peer_open(&world, "alice", &peers[0]);
     peer_open(&world, "bob", &peers[1]);
+    peer_join(&world, &peers[2]);
     settle(&world);
     struct reader reader;
     reader_init(&reader, data, size);
@@ -212,7 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t length = reader_u8(&reader);
         length = length < reader_left(&reader) ? length : reader_left(&reader);
         struct slice bytes = reader_take(&reader, length);
-        struct peer *peer = &peers[what & 1];
+        struct peer *peer = &peers[(what & 8) != 0 ? 2 : what & 1];
         if ((what & 2) != 0) {
             settle(&world);
         }
@@ -223,14 +286,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             pull(peer);
         }
         clock_settable_advance(&world.clock, 10);
+        session_check_idle(peers[2].session, clock_monotonic_ms(&world.clock.clock));
     }
     for (int i = 0; i < 4; i++) {
         settle(&world);
         pull(&peers[0]);
         pull(&peers[1]);
+        pull(&peers[2]);
     }
+    /* Nobody who is shut out comes in again: then the next input begins in a new world. */
+    world.inputs =
+        is_shut_out(&peers[0]) || is_shut_out(&peers[1]) ? INPUTS_PER_WORLD : world.inputs;
     peer_close(&peers[0]);
     peer_close(&peers[1]);
+    peer_close(&peers[2]);
     settle(&world);
     return 0;
 }

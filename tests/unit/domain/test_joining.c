@@ -11,22 +11,16 @@
 #include "crypto/digest.h"
 #include "db/migrate.h"
 #include "domain/schema.h"
-#include "unit/domain/signer.h"
 #include "unit/domain/world.h"
 
 static struct world world;
 static char path[WORLD_PATH_BYTES];
 
-static struct signer signer;
-static struct issue_port port;
-
 static int set_up(void **state)
 {
     (void)state;
-    signer_init(&signer, &port);
     world_make_path(path);
     world_open(&world, path);
-    world.config.issue = &port;
     world.config.admit_ca = false;
     world_reopen(&world);
     return 0;
@@ -153,12 +147,12 @@ static void test_a_code_works_once(void **state)
     assert_memory_equal(again->enrolled.chain, first->enrolled.chain, first->enrolled.size);
     assert_memory_equal(&again->enrolled.actor, &first->enrolled.actor, sizeof(struct actor));
     assert_int_equal(again->enrolled.not_after_ms, first->enrolled.not_after_ms);
-    assert_int_equal(signer.issued, 2);
+    assert_int_equal(world.signer.issued, 2);
     assert_int_equal(world_do(&world, enrol(2, "key:eve", "laptop")), SP_ECODEUSED);
     assert_int_equal(world_do(&world, enrol(9, "key:ann", "laptop")), SP_ECODE);
     assert_int_equal(world_do(&world, revoke(&root, &first->enrolled.actor.device_id)), SP_OK);
     assert_int_equal(world_do(&world, enrol(2, "key:ann", "laptop")), SP_EREVOKED);
-    assert_int_equal(signer.issued, 2);
+    assert_int_equal(world.signer.issued, 2);
     reply_free(first);
     reply_free(again);
 }
@@ -272,9 +266,9 @@ static void test_what_fails_uses_no_code_up(void **state)
     assert_int_equal(world_do(&world, enrol(2, "nonsense", "laptop")), SP_EINVALID);
     assert_int_equal(world_do(&world, enrol(2, "key:ann", "")), SP_ENAME);
     assert_int_equal(world_do(&world, enrol(2, "key:ann", "lap\ntop")), SP_ENAME);
-    signer.fails = SP_EEXPIRED;
+    world.signer.fails = SP_EEXPIRED;
     assert_int_equal(world_do(&world, enrol(2, "key:ann", "laptop")), SP_EEXPIRED);
-    signer.fails = SP_OK;
+    world.signer.fails = SP_OK;
     world_transcript(&world);
     assert_int_equal(
         world_do(&world, world_command(&world, COMMAND_LIST_MEMBERS, &root, NULL, NULL)), SP_OK);

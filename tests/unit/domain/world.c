@@ -37,6 +37,8 @@ void world_open(struct world *world, const char *path)
     world->config.path = path != NULL ? path : ":memory:";
     world->config.team = "team";
     world->config.admit_ca = true;
+    signer_init(&world->signer, &world->port);
+    world->config.issue = &world->port;
     world->config.clock = &world->clock.clock;
     open_domain(world);
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "domain/domain.h"
+#include "unit/domain/signer.h"
 
 #define WORLD_START_MS 1000000
 
@@ -17,6 +18,8 @@ struct world {
     struct domain *domain;
     struct domain_config config;
     struct clock_settable clock;
+    struct signer signer; /* who signs for those that join */
+    struct issue_port port;
     uint64_t requests;  /* client ids given out */
     uint64_t published; /* events that came out of world_step() */
     char transcript[1 << 16];
