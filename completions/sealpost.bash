@@ -2,7 +2,7 @@
 _sealpost()
 {
     local cur prev word command='' second='' i
-    local commands='chat say log room member send submit get file box whoami status version help'
+    local commands='chat say log room member device send submit get file box whoami status version help'
     local options='--server --cert --key --ca --profile --json --plain --quiet --verbose --no-color --no-input
         --timeout --help --version'
     cur=${COMP_WORDS[COMP_CWORD]}
@@ -14,12 +14,21 @@ _sealpost()
         compopt -o filenames
         return
         ;;
-    --server | --profile | --timeout | -n | --lines | --after | --since | --name) return ;;
+    --server | --profile | --timeout | -n | --lines | --after | --since | --name | --rooms | --days | --member) return ;;
+    --from | --files)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        compopt -o filenames
+        return
+        ;;
+    --role)
+        mapfile -t COMPREPLY < <(compgen -W 'member administrator' -- "$cur")
+        return
+        ;;
     esac
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-        --server | --cert | --key | --ca | --profile | --timeout | -n | --lines | --after | --since | -o | --output | --name)
+        --server | --cert | --key | --ca | --profile | --timeout | -n | --lines | --after | --since | -o | --output | --name | --role | --rooms | --days | --from | --files | --member)
             ((i++))
             ;;
         -*) ;;
@@ -34,6 +43,12 @@ _sealpost()
         log) options+=' --lines --after --since --follow' ;;
         send | submit) options+=' --name' ;;
         get) options+=' --output --force' ;;
+        member) [[ $second == invite ]] && options+=' --role --rooms --days --renew --from --csv --files' ;;
+        device)
+            options+=' --member'
+            [[ $second == add ]] && options+=' --days --renew'
+            [[ $second == revoke ]] && options+=' --force'
+            ;;
         esac
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
         return
@@ -42,7 +57,8 @@ _sealpost()
     '' | help) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
     room) [[ -z $second ]] &&
         mapfile -t COMPREPLY < <(compgen -W 'list create join leave members topic' -- "$cur") ;;
-    member) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list' -- "$cur") ;;
+    member) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list invite disable enable' -- "$cur") ;;
+    device) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list add revoke' -- "$cur") ;;
     file) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list' -- "$cur") ;;
     box) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'create list show' -- "$cur") ;;
     send | submit)

@@ -1,5 +1,5 @@
 # fish completion of sealpost(1)
-set -l commands chat say log room member send submit get file box whoami status version help
+set -l commands chat say log room member device send submit get file box whoami status version help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c sealpost -f
@@ -8,6 +8,7 @@ complete -c sealpost -n $none -a say -d 'post a message'
 complete -c sealpost -n $none -a log -d 'show what was said in a room or a box'
 complete -c sealpost -n $none -a room -d 'rooms'
 complete -c sealpost -n $none -a member -d 'members of the team'
+complete -c sealpost -n $none -a device -d 'what you log in from'
 complete -c sealpost -n $none -a send -d 'send files to a room'
 complete -c sealpost -n $none -a submit -d 'submit files to a box'
 complete -c sealpost -n $none -a get -d 'get a file'
@@ -18,7 +19,18 @@ complete -c sealpost -n $none -a status -d 'show how the server is doing'
 complete -c sealpost -n $none -a version -d 'show the version'
 complete -c sealpost -n $none -a help -d 'show help'
 complete -c sealpost -n '__fish_seen_subcommand_from room' -a 'list create join leave members topic'
-complete -c sealpost -n '__fish_seen_subcommand_from member file' -a list
+complete -c sealpost -n '__fish_seen_subcommand_from file' -a list
+complete -c sealpost -n '__fish_seen_subcommand_from member' -a 'list invite disable enable'
+complete -c sealpost -n '__fish_seen_subcommand_from device' -a 'list add revoke'
+complete -c sealpost -n '__fish_seen_subcommand_from invite' -l role -x -a 'member administrator' -d role
+complete -c sealpost -n '__fish_seen_subcommand_from invite' -l rooms -x -d 'rooms and boxes'
+complete -c sealpost -n '__fish_seen_subcommand_from invite' -l from -r -F -d 'CSV file: name,role,rooms'
+complete -c sealpost -n '__fish_seen_subcommand_from invite' -l csv -d 'print CSV'
+complete -c sealpost -n '__fish_seen_subcommand_from invite' -l files -r -F -d 'a file for each code'
+complete -c sealpost -n '__fish_seen_subcommand_from invite add' -l days -x -d 'the code is good for so many days'
+complete -c sealpost -n '__fish_seen_subcommand_from invite add' -l renew -d 'make a new code'
+complete -c sealpost -n '__fish_seen_subcommand_from device' -l member -x -d 'whose'
+complete -c sealpost -n '__fish_seen_subcommand_from revoke' -l force -d 'even this one'
 complete -c sealpost -n '__fish_seen_subcommand_from box' -a 'create list show'
 complete -c sealpost -n '__fish_seen_subcommand_from help' -a "$commands"
 complete -c sealpost -n '__fish_seen_subcommand_from send submit' -F
