@@ -228,6 +228,11 @@ void db_rollback(struct db *db)
     }
 }
 
+uint64_t db_write_count(const struct db *db)
+{
+    return db->write_count;
+}
+
 int64_t db_changes(const struct db *db)
 {
     return sqlite3_changes64(db->handle);

@@ -40,6 +40,12 @@ bool db_in_transaction(const struct db *db);
 /* Ends a transaction if one is open. Nothing is left of it, whatever the disk says. */
 void db_rollback(struct db *db);
 
+/*
+ * A number that has grown whenever a statement that may write was begun, successful or not: as long
+ * as it is the same, nothing was written.
+ */
+uint64_t db_write_count(const struct db *db);
+
 /* How many rows the last INSERT, UPDATE or DELETE changed; the row id of the last INSERT. */
 int64_t db_changes(const struct db *db);
 int64_t db_last_row(const struct db *db);

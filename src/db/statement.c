@@ -12,6 +12,7 @@ struct statement {
     struct db *db;
     sqlite3_stmt *handle;
     int parameters; /* that the SQL has */
+    bool may_write; /* to the database: BEGIN, SAVEPOINT and so on do not */
     int bound;
     int column; /* the next to be read */
     bool started;
@@ -39,6 +40,7 @@ enum sp_error statement_new(struct db *db, const char *sql, struct statement **o
         return error;
     }
     statement->db = db;
+    statement->may_write = sqlite3_stmt_readonly(statement->handle) == 0;
     statement->parameters = sqlite3_bind_parameter_count(statement->handle);
     *out = statement;
     return SP_OK;
@@ -136,6 +138,7 @@ bool statement_next(struct statement *statement)
         return false;
     }
     statement->started = true;
+    statement->db->write_count += statement->may_write ? 1 : 0;
     int result = sqlite3_step(statement->handle);
     if (result == SQLITE_ROW) {
         statement->has_row = true;

@@ -4,25 +4,34 @@
 
 #include "domain/read.h"
 
+/* What a handler does to the database, and so what there is to undo when it refuses. */
+enum handler_kind {
+    READS,
+    WRITES,  /* whenever: it gets a savepoint to come back to */
+    DECIDES, /* it refuses before it writes, and a savepoint would be for nothing. execute() does
+                not rely on it: an error after the first write costs the whole transaction, and
+                then each of its commands is tried again by itself */
+};
+
 static const struct {
     core_handler handle;
-    bool writes; /* needs a savepoint to come back to */
+    enum handler_kind kind;
 } handlers[] = {
-    [COMMAND_LOGIN] = {handle_login, true},
-    [COMMAND_ROOM_CREATE] = {handle_create, true},
-    [COMMAND_ROOM_JOIN] = {handle_join, true},
-    [COMMAND_ROOM_LEAVE] = {handle_leave, true},
-    [COMMAND_TOPIC] = {handle_topic, true},
-    [COMMAND_POST] = {handle_post, true},
-    [COMMAND_FOLLOW] = {handle_follow, false},
-    [COMMAND_BOX_CREATE] = {handle_create, true},
-    [COMMAND_ENROL] = {handle_enrol, true},
-    [COMMAND_INVITE] = {handle_invite, true},
-    [COMMAND_DEVICE_REVOKE] = {handle_device_revoke, true},
-    [COMMAND_MEMBER_SET] = {handle_member_set, true},
-    [COMMAND_OFFER] = {handle_offer, false},
-    [COMMAND_STORE] = {handle_store, true},
-    [COMMAND_OFFER_END] = {handle_offer_end, false},
+    [COMMAND_LOGIN] = {handle_login, WRITES},
+    [COMMAND_ROOM_CREATE] = {handle_create, WRITES},
+    [COMMAND_ROOM_JOIN] = {handle_join, WRITES},
+    [COMMAND_ROOM_LEAVE] = {handle_leave, WRITES},
+    [COMMAND_TOPIC] = {handle_topic, WRITES},
+    [COMMAND_POST] = {handle_post, DECIDES},
+    [COMMAND_FOLLOW] = {handle_follow, READS},
+    [COMMAND_BOX_CREATE] = {handle_create, WRITES},
+    [COMMAND_ENROL] = {handle_enrol, WRITES},
+    [COMMAND_INVITE] = {handle_invite, WRITES},
+    [COMMAND_DEVICE_REVOKE] = {handle_device_revoke, WRITES},
+    [COMMAND_MEMBER_SET] = {handle_member_set, WRITES},
+    [COMMAND_OFFER] = {handle_offer, READS},
+    [COMMAND_STORE] = {handle_store, WRITES},
+    [COMMAND_OFFER_END] = {handle_offer_end, READS},
 };
 
 static struct command *command_of(struct queue_item *item)
@@ -67,9 +76,12 @@ static void unpublish(struct core *core, struct queue_item **mark)
     core->last = mark;
 }
 
-/* After a refusal: as if the command had never been. An error: the whole transaction is lost. */
-static enum sp_error undo(struct core *core, bool writes, struct queue_item **mark,
-                          enum sp_error error)
+/*
+ * After a refusal: as if the command had never been. An error: the whole transaction is lost.
+ * WROTE: it has begun to write.
+ */
+static enum sp_error undo(struct core *core, bool has_savepoint, bool wrote,
+                          struct queue_item **mark, enum sp_error error)
 {
     enum sp_error undo_error = SP_OK;
 
@@ -77,10 +89,10 @@ static enum sp_error undo(struct core *core, bool writes, struct queue_item **ma
     if (core->cache.changed) {
         cache_drop(&core->cache);
     }
-    if (!db_in_transaction(core->db)) {
+    if (!db_in_transaction(core->db) || (wrote && !has_savepoint)) {
         return error;
     }
-    if (writes) {
+    if (has_savepoint) {
         undo_error = store_do(&core->store, QUERY_ROLL_BACK_TO);
         if (undo_error == SP_OK) {
             undo_error = store_do(&core->store, QUERY_RELEASE);
@@ -89,36 +101,44 @@ static enum sp_error undo(struct core *core, bool writes, struct queue_item **ma
     return undo_error;
 }
 
+static void answer_refusal(struct core *core, struct command *command, enum sp_error error)
+{
+    if (is_trouble(error)) {
+        log_line(core->log, LOG_ERROR, "event=command-failed kind=%d error=%s", command->kind,
+                 sp_error_name(error));
+    }
+    reply_fail(command->answer->reply, command, error);
+}
+
 /* One command, its reply included. An error: the whole transaction is lost. */
 static enum sp_error execute(struct core *core, struct command *command)
 {
     struct reply *reply = command->answer->reply;
     struct queue_item **mark = core->last;
-    bool writes = command_is_for_domain(command->kind) && handlers[command->kind].writes;
-    enum sp_error error = writes ? store_do(&core->store, QUERY_SAVEPOINT) : SP_OK;
+    bool has_savepoint =
+        command_is_for_domain(command->kind) && handlers[command->kind].kind == WRITES;
+    enum sp_error error = has_savepoint ? store_do(&core->store, QUERY_SAVEPOINT) : SP_OK;
 
     if (error != SP_OK) {
         return error;
     }
+    uint64_t writes_before = db_write_count(core->db);
     core->cache.changed = false;
     reply_clear(reply); /* it may have been tried before */
     reply->origin = command->origin;
     error = handle(core, command, reply);
-    if (error == SP_OK && writes) {
+    if (error == SP_OK && has_savepoint) {
         error = store_do(&core->store, QUERY_RELEASE);
         if (error != SP_OK) {
             return error;
         }
     } else if (error != SP_OK) {
-        enum sp_error lost = undo(core, writes, mark, error);
+        bool wrote = db_write_count(core->db) != writes_before;
+        enum sp_error lost = undo(core, has_savepoint, wrote, mark, error);
         if (lost != SP_OK) {
             return lost;
         }
-        if (is_trouble(error)) {
-            log_line(core->log, LOG_ERROR, "event=command-failed kind=%d error=%s", command->kind,
-                     sp_error_name(error));
-        }
-        reply_fail(reply, command, error);
+        answer_refusal(core, command, error);
     }
     if (command->kind != COMMAND_OFFER_END) {
         core_publish(core, command->answer);

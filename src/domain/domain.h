@@ -2,10 +2,10 @@
  * The domain: rooms, members, boxes and who may do what, together with the database's only writer,
  * on one thread of its own.
  *
- * Commands wait in a bounded queue; all that wait are taken together: BEGIN; for each: SAVEPOINT,
- * decide, write; COMMIT; publish. It does no network I/O and knows no wire. Nothing is published
- * before its commit. Commands that only read run on reader threads, each with a read-only
- * connection and the same access rules.
+ * Commands wait in a bounded queue; all that wait are taken together: BEGIN; for each: decide,
+ * write (in a SAVEPOINT, but for a POST); COMMIT; publish. It does no network I/O and knows no
+ * wire. Nothing is published before its commit. Commands that only read run on reader threads, each
+ * with a read-only connection and the same access rules.
  *
  * When the database's sync fails, nobody is answered any more: the fatal callback is called once,
  * and the process must end.

@@ -314,6 +314,82 @@ static void test_full(void **state)
     assert_int_equal(world_verify(&world), accepted + 1);
 }
 
+/* --- a write that fails between two others --- */
+
+/* From outside: from now on the request of CLIENT_ID cannot be entered, though its event can. */
+static void inject(const struct id *client_id, const char *how)
+{
+    char hex[ID_HEX_BYTES];
+    char sql[256];
+    sqlite3 *handle = NULL;
+
+    hex_encode(client_id->bytes, ID_BYTES, hex);
+    (void)snprintf(sql, sizeof sql,
+                   "CREATE TRIGGER injected BEFORE INSERT ON requests WHEN NEW.client_id = x'%s'"
+                   " BEGIN SELECT RAISE(%s, 'injected'); END",
+                   hex, how);
+    WORLD_REQUIRE(sqlite3_open(path, &handle) == SQLITE_OK);
+    WORLD_REQUIRE(sqlite3_exec(handle, sql, NULL, NULL, NULL) == SQLITE_OK);
+    WORLD_REQUIRE(sqlite3_close(handle) == SQLITE_OK);
+}
+
+static void heal(void)
+{
+    sqlite3 *handle = NULL;
+
+    WORLD_REQUIRE(sqlite3_open(path, &handle) == SQLITE_OK);
+    WORLD_REQUIRE(sqlite3_exec(handle, "DROP TRIGGER injected", NULL, NULL, NULL) == SQLITE_OK);
+    WORLD_REQUIRE(sqlite3_close(handle) == SQLITE_OK);
+}
+
+/* A POST has no savepoint: its neighbours must come to no harm all the same. */
+static void test_write_fails_in_the_middle(void **state)
+{
+    static const char *const hows[] = {"ABORT", "FAIL", "ROLLBACK"};
+    char expected[512];
+    uint64_t head = 1; /* of the room */
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(hows); i++) {
+        struct command *commands[3] = {post("before"), post("never"), post("after")};
+        struct domain_status before;
+        struct domain_status after;
+        inject(&commands[1]->client_id, hows[i]);
+        domain_get_status(world.domain, &before);
+        for (size_t j = 0; j < COUNT_OF(commands); j++) {
+            world_submit(&world, world_again(commands[j]));
+        }
+        world_submit(&world, world_command(&world, COMMAND_FOLLOW, &ann, "room", NULL));
+        reply_free(world_step(&world));
+        domain_get_status(world.domain, &after);
+        (void)snprintf(expected, sizeof expected,
+                       "event 1/%llu ann message before\nreply event room/%llu at 1000000\n"
+                       "reply integrity\n"
+                       "event 1/%llu ann message after\nreply event room/%llu at 1000000\n"
+                       "reply follow room head=%llu first=1\n",
+                       (unsigned long long)head + 1, (unsigned long long)head + 1,
+                       (unsigned long long)head + 2, (unsigned long long)head + 2,
+                       (unsigned long long)head + 2);
+        assert_string_equal(world_transcript(&world), expected);
+        assert_int_equal(after.events - before.events, 2);
+        assert_int_equal(world_verify(&world), head + 2);
+        /* Sent again: who was told yes has it once, who was told no is new. */
+        heal();
+        for (size_t j = 0; j < COUNT_OF(commands); j++) {
+            struct reply *reply = world_run(&world, commands[j]);
+            static const uint64_t places[] = {1, 3, 2};
+            assert_int_equal(reply->error, SP_OK);
+            assert_int_equal(reply->event.sequence, head + places[j]);
+            assert_int_equal(reply->event.repeated, j != 1);
+            reply_free(reply);
+        }
+        head += 3;
+        (void)world_transcript(&world);
+        world_reopen(&world);
+        assert_int_equal(world_verify(&world), head);
+    }
+}
+
 /* --- memory --- */
 
 static struct command *list_files(void)
@@ -418,6 +494,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sync_fails_at_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sync_fails_when_idle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_write_fails_in_the_middle, set_up, tear_down),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_memory_of_sqlite),
     };
