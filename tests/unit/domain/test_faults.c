@@ -423,9 +423,7 @@ static bool live_with_failure(_Atomic long *counter, long n)
     struct command *commands[7];
     size_t used = 0;
 
-    memset(&world, 0, sizeof world);
-    world_open(&world, NULL);
-    world_close(&world);
+    world_prepare(&world, NULL);
     struct actor none = {0};
     ann = none;
     atomic_store(counter, n);

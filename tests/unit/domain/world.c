@@ -29,7 +29,7 @@ static void open_domain(struct world *world)
     WORLD_REQUIRE(error == SP_OK);
 }
 
-void world_open(struct world *world, const char *path)
+void world_prepare(struct world *world, const char *path)
 {
     memset(world, 0, sizeof *world);
     WORLD_REQUIRE(secret_init() == SP_OK);
@@ -40,6 +40,11 @@ void world_open(struct world *world, const char *path)
     signer_init(&world->signer, &world->port);
     world->config.issue = &world->port;
     world->config.clock = &world->clock.clock;
+}
+
+void world_open(struct world *world, const char *path)
+{
+    world_prepare(world, path);
     open_domain(world);
 }
 

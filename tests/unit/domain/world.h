@@ -30,7 +30,8 @@ struct world {
 #define WORLD_REQUIRE(condition) world_require((condition), #condition, __FILE__, __LINE__)
 void world_require(bool condition, const char *text, const char *file, int line);
 
-/* On PATH; NULL: in memory. */
+/* On PATH; NULL: in memory. PREPARE does all but opening the domain. */
+void world_prepare(struct world *world, const char *path);
 void world_open(struct world *world, const char *path);
 void world_close(struct world *world);
 void world_reopen(struct world *world);
