@@ -152,6 +152,116 @@ enum sp_error file_write_all(int fd, const void *data, size_t size)
     return SP_OK;
 }
 
+/* All of DATA into FD, synced; closes it. */
+static enum sp_error write_and_close(int fd, const void *data, size_t size, char *reason,
+                                     size_t capacity)
+{
+    enum sp_error error = file_write_all(fd, data, size);
+
+    if (error == SP_OK && fsync(fd) != 0) {
+        error = SP_EIO;
+    }
+    if (close(fd) != 0 && error == SP_OK) {
+        error = SP_EIO;
+    }
+    if (error != SP_OK) {
+        (void)snprintf(reason, capacity, "cannot be written: %s", sp_error_text(error));
+    }
+    return error;
+}
+
+static enum sp_error not_made(int number, char *reason, size_t capacity)
+{
+    (void)snprintf(reason, capacity, "cannot be made: %s", error_text(number));
+    if (number == ENOSPC || number == EDQUOT) {
+        return SP_EFULL;
+    }
+    return number == EEXIST ? SP_EEXISTS : SP_EFILE;
+}
+
+enum sp_error file_write_new(const char *path, unsigned mode, const void *data, size_t size,
+                             char *reason, size_t capacity)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode & 0700);
+    enum sp_error error = SP_OK;
+
+    if (fd < 0) {
+        return not_made(errno, reason, capacity);
+    }
+    if (fchmod(fd, (mode_t)mode) != 0) {
+        error = not_made(errno, reason, capacity);
+        (void)close(fd);
+    } else {
+        error = write_and_close(fd, data, size, reason, capacity);
+    }
+    if (error != SP_OK) {
+        (void)unlink(path);
+    }
+    return error;
+}
+
+/* Mode and owner of the file PATH for FD. Only root can give a file away, and has to. */
+static bool copy_owner(const char *path, int fd)
+{
+    struct stat status = {0};
+
+    if (stat(path, &status) != 0) {
+        return false;
+    }
+    if ((status.st_uid != geteuid() || status.st_gid != getegid()) &&
+        fchown(fd, status.st_uid, status.st_gid) != 0 && geteuid() == 0) {
+        return false;
+    }
+    return fchmod(fd, status.st_mode & 0777) == 0;
+}
+
+static enum sp_error sync_parent(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *parent = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    enum sp_error error = parent == NULL ? SP_ENOMEM : file_sync_directory(parent);
+
+    free(parent);
+    return error;
+}
+
+enum sp_error file_replace(const char *path, const void *data, size_t size, char *reason,
+                           size_t capacity)
+{
+    enum sp_error error = SP_OK;
+    char *temporary = NULL;
+    int fd = -1;
+
+    if (asprintf(&temporary, "%s.new-XXXXXX", path) < 0) {
+        (void)snprintf(reason, capacity, "out of memory");
+        return SP_ENOMEM;
+    }
+    fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        error = not_made(errno, reason, capacity);
+        goto out;
+    }
+    if (!copy_owner(path, fd)) {
+        error = is_missing(errno) ? SP_ENOTFOUND : SP_EFILE;
+        (void)snprintf(reason, capacity, "cannot be replaced: %s", error_text(errno));
+        (void)close(fd);
+    } else {
+        error = write_and_close(fd, data, size, reason, capacity);
+    }
+    if (error == SP_OK && rename(temporary, path) != 0) {
+        error = not_made(errno, reason, capacity);
+    }
+    if (error != SP_OK) {
+        (void)unlink(temporary);
+    } else if (sync_parent(path) != SP_OK) {
+        error = SP_EIO;
+        (void)snprintf(reason, capacity, "cannot be written: its directory cannot be synced");
+    }
+out:
+    free(temporary);
+    return error;
+}
+
 enum sp_error file_sync_directory(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

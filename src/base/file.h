@@ -25,6 +25,17 @@ SP_CHECK enum sp_error file_open_private(const char *path, int *out_fd, char *re
 /* Write all of it, whatever write(2) takes at a time. SP_EFULL on ENOSPC or EDQUOT, else SP_EIO. */
 SP_CHECK enum sp_error file_write_all(int fd, const void *data, size_t size);
 
+/* A new file of MODE, whatever the umask, with DATA in it, synced (its directory is not). Nothing
+ * that stands at PATH is touched: SP_EEXISTS. SP_EFULL, SP_EIO, SP_EFILE, and a sentence without
+ * the path in REASON; then nothing is left. */
+SP_CHECK enum sp_error file_write_new(const char *path, unsigned mode, const void *data,
+                                      size_t size, char *reason, size_t capacity);
+
+/* Puts DATA in the place of the file PATH, of which mode and owner are kept, in one step: whoever
+ * opens it finds the old or the new content, also after a crash. Errors as above, SP_ENOTFOUND. */
+SP_CHECK enum sp_error file_replace(const char *path, const void *data, size_t size, char *reason,
+                                    size_t capacity);
+
 /* fsync of a directory. SP_EIO. */
 SP_CHECK enum sp_error file_sync_directory(const char *path);
 

@@ -88,6 +88,7 @@
 #define LIMIT_PEM_FILE_BYTES (1024L * 1024)
 #define LIMIT_CRL_FILE_BYTES (64L * 1024 * 1024)
 #define LIMIT_CERT_CHAIN_BYTES 32768 /* of a peer, in the handshake */
+#define LIMIT_SERVER_HOSTS 32        /* names and addresses in a server's certificate */
 #define LIMIT_CHAIN_DEPTH 2          /* issuing CAs between a leaf and a root */
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/base.h"
 
+struct evp_pkey_st;
 struct x509_st;
 
 /* What is known of a certificate. Everything is copied; nothing to free. */
@@ -57,6 +58,11 @@ SP_CHECK enum sp_error certificate_check_member_profile(const struct x509_st *ce
  */
 SP_CHECK enum sp_error certificate_check_server_profile(const struct x509_st *certificate,
                                                         char *reason, size_t capacity);
+
+/* The part of both that is about the key, for who has not got a certificate yet. SP_EKEY with what
+ * is wrong in REASON. */
+SP_CHECK enum sp_error certificate_check_key(const struct evp_pkey_st *key, char *reason,
+                                             size_t capacity);
 
 #define SERIAL_HEX_BYTES (2 * SERIAL_BYTES + 1)
 void certificate_serial_hex(const struct certificate_info *info, char out[SERIAL_HEX_BYTES]);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/x509.h>
@@ -11,6 +12,8 @@
 
 #define RSA_MINIMUM_BITS 3072
 #define RSA_MAXIMUM_BITS 8192
+
+static const char wrong_key[] = "its key is not P-256, RSA of 3072 to 8192 bits, or Ed25519";
 
 /* Bits of the extension keyUsage (RFC 5280, 4.2.1.3). */
 enum { KEY_USAGE_DIGITAL_SIGNATURE = 0, KEY_USAGE_CERT_SIGN = 5, KEY_USAGE_CRL_SIGN = 6 };
@@ -106,30 +109,53 @@ static const char *check_critical(const X509 *certificate)
     return NULL;
 }
 
+/* Explicit parameters could describe any curve; a strict chain check refuses them (RFC
+ * 5480, 2.1.1). */
+static bool is_named_p256(const EVP_PKEY *key)
+{
+    char group[32] = "";
+    int is_explicit = 0;
+
+    (void)EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
+                                 &is_explicit);
+    return is_explicit == 0 && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
+           strcmp(group, SN_X9_62_prime256v1) == 0;
+}
+
+static bool is_allowed_key(const EVP_PKEY *key)
+{
+    int bits = 0;
+
+    switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_ED25519:
+        return true;
+    case EVP_PKEY_EC:
+        return is_named_p256(key);
+    case EVP_PKEY_RSA:
+        bits = EVP_PKEY_get_bits(key);
+        return bits >= RSA_MINIMUM_BITS && bits <= RSA_MAXIMUM_BITS;
+    default:
+        return false;
+    }
+}
+
+enum sp_error certificate_check_key(const struct evp_pkey_st *key, char *reason, size_t capacity)
+{
+    if (!is_allowed_key(key)) {
+        (void)snprintf(reason, capacity, "%s", wrong_key);
+        return SP_EKEY;
+    }
+    return SP_OK;
+}
+
 static const char *check_key(const X509 *certificate)
 {
-    static const char *const wrong = "its key is not P-256, RSA of 3072 to 8192 bits, or Ed25519";
-    EVP_PKEY *key = X509_get0_pubkey(certificate);
-    char group[32] = "";
-    int bits = 0;
+    const EVP_PKEY *key = X509_get0_pubkey(certificate);
 
     if (key == NULL) {
         return "its key cannot be read";
     }
-    switch (EVP_PKEY_get_base_id(key)) {
-    case EVP_PKEY_ED25519:
-        return NULL;
-    case EVP_PKEY_EC:
-        return EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
-                       strcmp(group, SN_X9_62_prime256v1) == 0
-                   ? NULL
-                   : wrong;
-    case EVP_PKEY_RSA:
-        bits = EVP_PKEY_get_bits(key);
-        return bits >= RSA_MINIMUM_BITS && bits <= RSA_MAXIMUM_BITS ? NULL : wrong;
-    default:
-        return wrong;
-    }
+    return is_allowed_key(key) ? NULL : wrong_key;
 }
 
 static check_function *const member_checks[] = {
