@@ -18,7 +18,7 @@
 
 struct log {
     int fd;
-    enum log_level level;
+    _Atomic enum log_level level;
     bool journal; /* the journal knows the time itself, and wants sd-daemon(3) levels */
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -220,7 +220,7 @@ enum sp_error log_new(int fd, enum log_level level, struct log **out)
         return SP_ENOMEM;
     }
     log->fd = fd;
-    log->level = level;
+    atomic_init(&log->level, level);
     log->journal = is_journal(fd);
     atomic_init(&log->dropped, 0);
     if (pthread_mutex_init(&log->mutex, NULL) != 0) {
@@ -239,6 +239,13 @@ out_mutex:
 out:
     free(log);
     return SP_EIO;
+}
+
+void log_set_level(struct log *log, enum log_level level)
+{
+    if (log != NULL) {
+        atomic_store_explicit(&log->level, level, memory_order_relaxed);
+    }
 }
 
 void log_free(struct log *log)
@@ -273,7 +280,7 @@ void log_line(struct log *log, enum log_level level, const char *format, ...)
     int rest = 0;
     va_list arguments;
 
-    if (log == NULL || level < log->level) {
+    if (log == NULL || level < atomic_load_explicit(&log->level, memory_order_relaxed)) {
         return;
     }
     size = write_prefix(log, level, line, sizeof(line));

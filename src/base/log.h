@@ -23,6 +23,9 @@ struct log;
  */
 SP_CHECK enum sp_error log_new(int fd, enum log_level level, struct log **out);
 
+/* From now on lines below LEVEL are skipped. Any thread. LOG may be NULL. */
+void log_set_level(struct log *log, enum log_level level);
+
 /* Writes what is still in the ring, ends the thread, frees. NULL is allowed. */
 void log_free(struct log *log);
 

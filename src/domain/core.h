@@ -24,10 +24,10 @@ struct core {
     struct cache cache;
     struct offers offers;
     struct log *log; /* may be NULL */
-    bool admit_ca;
+    _Atomic bool admit_ca; /* this and the next: see domain_set_limits() */
+    _Atomic uint64_t max_file_bytes;
     const struct issue_port *issue; /* may be NULL */
     struct shut *shut;              /* devices and members that were shut out since the start */
-    uint64_t max_file_bytes;
     struct id incarnation;
     uint64_t batch; /* number of the transaction that is open */
     /* Publications of this transaction, in order. */

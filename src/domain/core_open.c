@@ -1,6 +1,7 @@
 /* How the domain's part of the world is found at start and left at the end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,10 +114,10 @@ enum sp_error core_open(const struct domain_config *config, struct core *core, c
     memset(core, 0, sizeof *core);
     core->lock_fd = -1;
     core->log = config->log;
-    core->admit_ca = config->admit_ca;
+    atomic_init(&core->admit_ca, config->admit_ca);
+    atomic_init(&core->max_file_bytes,
+                (uint64_t)(config->max_file_bytes > 0 ? config->max_file_bytes : LIMIT_FILE_BYTES));
     core->issue = config->issue;
-    core->max_file_bytes =
-        (uint64_t)(config->max_file_bytes > 0 ? config->max_file_bytes : LIMIT_FILE_BYTES);
     enum sp_error error = take_lock(config, core, reason, capacity);
     if (error == SP_OK) {
         error = open_database(config, core, reason, capacity);

@@ -235,6 +235,12 @@ enum sp_error domain_start(struct domain *domain)
     return SP_OK;
 }
 
+void domain_set_limits(struct domain *domain, bool admit_ca, uint64_t max_file_bytes)
+{
+    atomic_store(&domain->core.admit_ca, admit_ca);
+    atomic_store(&domain->core.max_file_bytes, max_file_bytes);
+}
+
 void domain_stop(struct domain *domain)
 {
     queue_close(&domain->commands);

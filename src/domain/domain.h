@@ -48,6 +48,8 @@ SP_CHECK enum sp_error domain_open(const struct domain_config *config, struct do
                                    char *reason, size_t capacity);
 /* Starts the domain's and the readers' threads. */
 SP_CHECK enum sp_error domain_start(struct domain *domain);
+/* Other values than the configuration's, for commands that are decided from now on. Any thread. */
+void domain_set_limits(struct domain *domain, bool admit_ca, uint64_t max_file_bytes);
 /* No more commands; those that wait are executed and published; threads end. May be called twice.
  */
 void domain_stop(struct domain *domain);

@@ -9,14 +9,15 @@ static enum sp_error check_file(const struct core *core, const struct command *c
                                 struct reply *reply)
 {
     const struct command_file *file = &command->file;
+    const uint64_t maximum = core->max_file_bytes;
 
     if (id_is_zero(&command->client_id)) {
         return SP_EINVALID;
     }
-    if (file->size != UINT64_MAX && file->size > core->max_file_bytes) {
+    if (file->size != UINT64_MAX && file->size > maximum) {
         (void)snprintf(reply->detail, sizeof reply->detail,
                        "the file has %llu bytes; this server takes up to %llu",
-                       (unsigned long long)file->size, (unsigned long long)core->max_file_bytes);
+                       (unsigned long long)file->size, (unsigned long long)maximum);
         return SP_ETOOLARGE;
     }
     return name_check_file(file->name, strlen(file->name));

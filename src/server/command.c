@@ -79,4 +79,7 @@ void command_print_keys(void)
            "value\", '#'\nstarts a comment) is also a flag that overrides it, such as --listen "
            "[::]:7643:\n\n");
     settings_print_keys();
+    printf("\n"
+           "A running server takes keys with a * anew when it gets SIGHUP and when the file "
+           "changes,\nthe others when it starts. Flags go on overriding the file.\n");
 }

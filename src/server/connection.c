@@ -128,6 +128,9 @@ void connection_free(struct connection *connection)
     session_free(connection->session);
     stream_free(connection->stream);
     pollset_remove(&server->pollset, &connection->source);
+    if (server->judging == connection) {
+        server->judging = connection->next;
+    }
     DL_DELETE(server->connections, connection);
     close(connection->fd);
     free(connection);

@@ -12,8 +12,10 @@
 #include "domain/domain.h"
 #include "files/files.h"
 #include "server/address.h"
+#include "server/issue.h"
 #include "server/pollset.h"
 #include "server/server.h"
+#include "server/watch.h"
 #include "session/hub.h"
 #include "tls/authority.h"
 #include "tls/stream.h"
@@ -56,22 +58,34 @@ struct listener {
     int fd;
 };
 
-/* Loading of a new authority on a thread of its own. */
+/* Loading settings and authority anew, on a thread of its own. */
 struct reload {
     pthread_t thread;
     bool running;
     bool again; /* asked for while it ran: what it has read may be old */
     atomic_bool done;
+    /* What the thread makes. */
+    struct settings settings;
     struct authority *authority;
+    struct watch watch;
     enum sp_error error;
-    char reason[AUTHORITY_REASON_BYTES];
+    char reason[SETTINGS_MESSAGE_BYTES];
+    /* The poll thread's. */
+    int64_t due_ms;     /* monotonic: when to begin; 0: nothing has changed */
+    int64_t refresh_ms; /* when to look whether the CA must make something anew; 0: never */
+    int64_t retry_ms;   /* how long until a directory that is not there is looked for again */
+    bool retrying;      /* it was nothing but that */
+    char last_reason[SETTINGS_MESSAGE_BYTES]; /* of the last failure; "" after a success */
 };
 
 struct server {
-    const struct settings *settings;
+    const struct settings_source *source;
+    struct settings *settings; /* changed by reload_finish() only, when no thread reads them */
     const struct clock *clock;
     struct log *log;
     struct authority *authority;
+    struct issuer *issuer; /* NULL: nobody can join by a code */
+    struct issue_port issue;
     struct domain *domain;
     struct files *files;
     struct hub *hub;
@@ -96,8 +110,11 @@ struct server {
     int64_t swept_ms;
     bool stopping;
     int64_t stop_deadline_ms;
-    atomic_int fatal; /* enum sp_error: durability was lost */
+    atomic_int fatal;   /* enum sp_error: durability was lost */
+    struct watch watch; /* of the files behind the settings */
+    struct source watch_source;
     struct reload reload;
+    struct connection *judging;          /* the next to be judged after a reload; NULL: all were */
     uint8_t input[32768];                /* for all connections, one after the other */
     uint8_t output[STREAM_RECORD_BYTES]; /* likewise */
 };
@@ -140,9 +157,19 @@ void listener_update(struct server *server);
 /* reload.c */
 SP_CHECK enum sp_error reload_load(const struct settings *settings, const struct clock *clock,
                                    struct authority **out, char *reason, size_t capacity);
+/* Watches the files from now on. Without inotify the server goes on, and the log says so. */
+void reload_watch(struct server *server);
 void reload_start(struct server *server);
-/* Swaps the new authority in, if there is one, and judges all sessions again. */
+/* Swaps in what the thread has loaded, if it is good. */
 void reload_finish(struct server *server);
+/* Every turn: begins what is due, and judges some of the sessions if the authority is new. */
+void reload_tick(struct server *server);
+/* Milliseconds until reload_tick() wants to be called; -1: no hurry. */
+int reload_timeout_ms(const struct server *server);
+/* Frees what a reload has left, after waiting for its thread. */
+void reload_deinit(struct server *server);
 void reload_warn_stale(struct server *server);
+/* Where clients find the server, as the settings have it, for the hub. */
+void reload_tell_host(struct server *server);
 
 #endif

@@ -9,7 +9,7 @@
 #include "server/command.h"
 #include "server/server.h"
 
-static int serve(const struct settings *settings)
+static int serve(const struct settings_source *source, struct settings *settings)
 {
     struct log *log = NULL;
     struct server *server = NULL;
@@ -18,7 +18,7 @@ static int serve(const struct settings *settings)
     if (error != SP_OK) {
         return command_fail(error, "the log cannot be started");
     }
-    error = server_new(settings, log, &server, message, sizeof message);
+    error = server_new(source, settings, log, &server, message, sizeof message);
     if (error == SP_OK) {
         error = server_run(server);
         snprintf(message, sizeof message, "%s",
@@ -34,7 +34,8 @@ static int command_run(int argc, char **argv)
     if (command_wants_help(argc, argv)) {
         printf("Usage: sealpostd run [DIR | --config FILE] [--KEY VALUE...]\n"
                "\n"
-               "Serves. SIGTERM drains and stops, SIGHUP loads certificates and lists again.\n");
+               "Serves. SIGTERM drains and stops, SIGHUP loads settings, certificates\n"
+               "and lists again, and so does a change of their files.\n");
         command_print_keys();
         return EXIT_SUCCESS;
     }
@@ -44,7 +45,7 @@ static int command_run(int argc, char **argv)
     if (code != EXIT_SUCCESS) {
         return code;
     }
-    code = serve(&settings);
+    code = serve(&source, &settings);
     settings_deinit(&settings);
     settings_source_deinit(&source);
     return code;

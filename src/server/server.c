@@ -121,6 +121,7 @@ static enum sp_error open_store(struct server *server, char *message, size_t cap
         .admit_ca = settings->admit_ca,
         .readers = (unsigned)settings->readers,
         .max_file_bytes = (int64_t)settings->max_file_bytes,
+        .issue = server->issuer != NULL ? &server->issue : NULL,
         .clock = server->clock,
         .log = server->log,
         .notify = notified,
@@ -187,8 +188,8 @@ static enum sp_error open_loop(struct server *server, char *message, size_t capa
     return listener_open_all(server, message, capacity);
 }
 
-enum sp_error server_new(const struct settings *settings, struct log *log, struct server **out,
-                         char *message, size_t capacity)
+enum sp_error server_new(const struct settings_source *source, struct settings *settings,
+                         struct log *log, struct server **out, char *message, size_t capacity)
 {
     *out = NULL;
     snprintf(message, capacity, "%s", sp_error_text(SP_ENOMEM));
@@ -196,10 +197,13 @@ enum sp_error server_new(const struct settings *settings, struct log *log, struc
     if (server == NULL) {
         return SP_ENOMEM;
     }
+    server->source = source;
     server->settings = settings;
     server->clock = clock_system();
     server->log = log;
     server->signal_fd = -1;
+    watch_init(&server->watch);
+    watch_init(&server->reload.watch);
     server->now_ms = clock_monotonic_ms(server->clock);
     pollset_init(&server->pollset);
     raise_descriptor_limit();
@@ -210,7 +214,12 @@ enum sp_error server_new(const struct settings *settings, struct log *log, struc
     }
     error = address_table_new(&server->addresses);
     if (error == SP_OK) {
+        reload_watch(server); /* first: what changes from here on is noticed */
+        issue_refresh(settings, clock_wall_ms(server->clock), log);
         error = reload_load(settings, server->clock, &server->authority, message, capacity);
+    }
+    if (error == SP_OK) {
+        error = issue_open(settings, &server->issuer, &server->issue, message, capacity);
     }
     if (error == SP_OK) {
         error = open_store(server, message, capacity);
@@ -223,6 +232,7 @@ enum sp_error server_new(const struct settings *settings, struct log *log, struc
         return error;
     }
     reload_warn_stale(server);
+    reload_tell_host(server);
     *out = server;
     return SP_OK;
 }
@@ -232,10 +242,7 @@ void server_free(struct server *server)
     if (server == NULL) {
         return;
     }
-    if (server->reload.running) {
-        (void)pthread_join(server->reload.thread, NULL);
-        authority_unref(server->reload.authority);
-    }
+    reload_deinit(server);
     struct connection *connection = NULL;
     struct connection *next = NULL;
     DL_FOREACH_SAFE (server->connections, connection, next) {
@@ -246,6 +253,7 @@ void server_free(struct server *server)
     files_close(server->files);
     domain_close(server->domain);
     authority_unref(server->authority);
+    issuer_free(server->issuer);
     address_table_free(server->addresses);
     pollset_deinit(&server->pollset);
     wake_deinit(&server->wake);
@@ -345,7 +353,8 @@ static int timeout_ms(const struct server *server)
     if (timeout < 0 && (anybody || server->stopping)) {
         timeout = server->stopping ? 20 : SWEEP_INTERVAL_MS;
     }
-    return timeout;
+    int reload = reload_timeout_ms(server);
+    return reload >= 0 && (timeout < 0 || reload < timeout) ? reload : timeout;
 }
 
 enum sp_error server_run(struct server *server)
@@ -365,6 +374,7 @@ enum sp_error server_run(struct server *server)
             break; /* nothing more is sent */
         }
         hub_tick(server->hub);
+        reload_tick(server);
         sweep(server);
         if (server->stopping) {
             listener_close_all(server); /* not while sources are being called */

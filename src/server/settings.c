@@ -9,7 +9,19 @@
 #include "base/file.h"
 #include "base/name.h"
 
-enum key_type { KEY_TEXT, KEY_PATH, KEY_TEAM, KEY_NUMBER, KEY_SIZE, KEY_ADMIT, KEY_LOG_LEVEL };
+enum key_type {
+    KEY_TEXT,
+    KEY_HOST,
+    KEY_PATH,
+    KEY_TEAM,
+    KEY_NUMBER,
+    KEY_SIZE,
+    KEY_ADMIT,
+    KEY_LOG_LEVEL
+};
+
+/* When a changed value takes effect. */
+enum key_change { AT_START, AT_RELOAD };
 
 struct key {
     const char *name;
@@ -17,36 +29,48 @@ struct key {
     size_t offset; /* in struct settings */
     uint64_t minimum;
     uint64_t maximum;
-    const char *standard; /* the default; NULL: must be given */
+    const char *standard; /* the default; NULL: must be given; "": need not be there */
+    enum key_change change;
     const char *meaning;
 };
 
 #define FIELD(name) offsetof(struct settings, name)
 
 static const struct key keys[] = {
-    {"listen", KEY_TEXT, FIELD(listen), 0, 0, "[::]:7643", "HOST:PORT to listen on"},
-    {"team", KEY_TEAM, FIELD(team), 0, 0, NULL, "the team's name, as in its certificates"},
-    {"ca", KEY_PATH, FIELD(ca), 0, 0, NULL, "PEM: the root, then the issuing CAs"},
-    {"cert", KEY_PATH, FIELD(cert), 0, 0, NULL,
+    {"listen", KEY_TEXT, FIELD(listen), 0, 0, "[::]:7643", AT_START, "HOST:PORT to listen on"},
+    {"host", KEY_HOST, FIELD(host), 0, 0, "", AT_RELOAD,
+     "HOST[:PORT] under which clients find this server"},
+    {"team", KEY_TEAM, FIELD(team), 0, 0, NULL, AT_START,
+     "the team's name, as in its certificates"},
+    {"ca", KEY_PATH, FIELD(ca), 0, 0, NULL, AT_RELOAD, "PEM: the root, then the issuing CAs"},
+    {"cert", KEY_PATH, FIELD(cert), 0, 0, NULL, AT_RELOAD,
      "PEM: the server's certificate, then its issuing CA"},
-    {"key", KEY_PATH, FIELD(key), 0, 0, NULL, "PEM: its private key, mode 0600"},
-    {"crl", KEY_PATH, FIELD(crl), 0, 0, NULL,
+    {"key", KEY_PATH, FIELD(key), 0, 0, NULL, AT_RELOAD, "PEM: its private key, mode 0600"},
+    {"crl", KEY_PATH, FIELD(crl), 0, 0, NULL, AT_RELOAD,
      "PEM: the revocation lists of the root and the issuing CAs"},
-    {"state", KEY_PATH, FIELD(state), 0, 0, NULL, "directory of the database and the files"},
-    {"admit", KEY_ADMIT, FIELD(admit_ca), 0, 0, "ca",
+    {"issuer_cert", KEY_PATH, FIELD(issuer_cert), 0, 0, "", AT_START,
+     "PEM: the CA that signs for those who join by a code"},
+    {"issuer_key", KEY_PATH, FIELD(issuer_key), 0, 0, "", AT_START,
+     "PEM: its private key, mode 0600"},
+    {"state", KEY_PATH, FIELD(state), 0, 0, NULL, AT_START,
+     "directory of the database and the files"},
+    {"admit", KEY_ADMIT, FIELD(admit_ca), 0, 0, "ca", AT_RELOAD,
      "ca: the CA's certificates make members; none: only known devices"},
-    {"log_level", KEY_LOG_LEVEL, FIELD(log_level), 0, 0, "info", "debug, info, warning or error"},
-    {"max_sessions", KEY_NUMBER, FIELD(max_sessions), 1, 65536, "16384", "sessions at a time"},
-    {"max_file_bytes", KEY_SIZE, FIELD(max_file_bytes), 1, LIMIT_FILE_BYTES, "1T",
+    {"log_level", KEY_LOG_LEVEL, FIELD(log_level), 0, 0, "info", AT_RELOAD,
+     "debug, info, warning or error"},
+    {"max_sessions", KEY_NUMBER, FIELD(max_sessions), 1, 65536, "16384", AT_START,
+     "sessions at a time"},
+    {"max_file_bytes", KEY_SIZE, FIELD(max_file_bytes), 1, LIMIT_FILE_BYTES, "1T", AT_RELOAD,
      "the largest file"},
-    {"message_rate", KEY_NUMBER, FIELD(message_rate), 0, 1000000, "50",
+    {"message_rate", KEY_NUMBER, FIELD(message_rate), 0, 1000000, "50", AT_RELOAD,
      "messages and files a second from one member; 0: any number"},
-    {"message_burst", KEY_NUMBER, FIELD(message_burst), 1, 1000000, "500",
+    {"message_burst", KEY_NUMBER, FIELD(message_burst), 1, 1000000, "500", AT_RELOAD,
      "and at once, after some silence"},
-    {"disk_reserve", KEY_SIZE, FIELD(disk_reserve_bytes), 0, UINT64_MAX / 2, "256M",
+    {"disk_reserve", KEY_SIZE, FIELD(disk_reserve_bytes), 0, UINT64_MAX / 2, "256M", AT_START,
      "free space that files never get"},
-    {"file_workers", KEY_NUMBER, FIELD(file_workers), 1, 64, "2", "threads that write files"},
-    {"readers", KEY_NUMBER, FIELD(readers), 1, 16, "2", "threads that read the database"},
+    {"file_workers", KEY_NUMBER, FIELD(file_workers), 1, 64, "2", AT_START,
+     "threads that write files"},
+    {"readers", KEY_NUMBER, FIELD(readers), 1, 16, "2", AT_START, "threads that read the database"},
 };
 
 struct loading {
@@ -104,6 +128,17 @@ static enum sp_error set_admit(bool *field, const char *value)
     return *field || strcmp(value, "none") == 0 ? SP_OK : SP_EINVALID;
 }
 
+static enum sp_error set_host(char **field, const char *value, char *reason, size_t capacity)
+{
+    char host[LIMIT_HOST_BYTES + 1];
+    uint16_t port = 0;
+    if (config_parse_host_port(value, host, &port) != SP_OK || port == 0) {
+        snprintf(reason, capacity, "is not HOST, HOST:PORT or [ADDRESS]:PORT");
+        return SP_EINVALID;
+    }
+    return set_text(field, "", value, reason, capacity);
+}
+
 static enum sp_error set_value(struct loading *loading, const struct key *key, const char *value,
                                char *reason, size_t capacity)
 {
@@ -113,6 +148,8 @@ static enum sp_error set_value(struct loading *loading, const struct key *key, c
     switch (key->type) {
     case KEY_TEXT:
         return set_text(field, "", value, reason, capacity);
+    case KEY_HOST:
+        return set_host(field, value, reason, capacity);
     case KEY_PATH:
         return set_text(field, prefix, value, reason, capacity);
     case KEY_TEAM:
@@ -211,7 +248,7 @@ static enum sp_error set_defaults(struct loading *loading, const char *config_fi
                                   size_t capacity)
 {
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        if (loading->seen[i]) {
+        if (loading->seen[i] || (keys[i].standard != NULL && keys[i].standard[0] == '\0')) {
             continue;
         }
         if (keys[i].standard == NULL) {
@@ -226,6 +263,20 @@ static enum sp_error set_defaults(struct loading *loading, const char *config_fi
         }
     }
     return SP_OK;
+}
+
+/* What belongs together. */
+static enum sp_error check_pairs(const struct settings *settings, const char *config_file,
+                                 char *message, size_t capacity)
+{
+    if ((settings->issuer_cert == NULL) == (settings->issuer_key == NULL)) {
+        return SP_OK;
+    }
+    snprintf(message, capacity,
+             "%s: 'issuer_cert' and 'issuer_key' belong together; '%s' is missing",
+             config_file != NULL ? config_file : "no configuration file",
+             settings->issuer_cert == NULL ? "issuer_cert" : "issuer_key");
+    return SP_ECONFIG;
 }
 
 enum sp_error settings_load(const struct settings_source *source, struct settings *out,
@@ -253,18 +304,96 @@ enum sp_error settings_load(const struct settings_source *source, struct setting
     if (error == SP_OK) {
         error = set_defaults(&loading, config_file, message, capacity);
     }
+    if (error == SP_OK) {
+        error = check_pairs(out, config_file, message, capacity);
+    }
     if (error != SP_OK) {
         settings_deinit(out);
     }
     return error;
 }
 
+static bool is_text(const struct key *key)
+{
+    return key->type == KEY_TEXT || key->type == KEY_HOST || key->type == KEY_PATH ||
+           key->type == KEY_TEAM;
+}
+
+static char **text_field(struct settings *settings, const struct key *key)
+{
+    return (char **)(void *)((char *)settings + key->offset);
+}
+
+static size_t field_size(const struct key *key)
+{
+    switch (key->type) {
+    case KEY_NUMBER:
+    case KEY_SIZE:
+        return sizeof(uint64_t);
+    case KEY_ADMIT:
+        return sizeof(bool);
+    case KEY_LOG_LEVEL:
+        return sizeof(enum log_level);
+    case KEY_TEXT:
+    case KEY_HOST:
+    case KEY_PATH:
+    case KEY_TEAM:
+        break;
+    }
+    return sizeof(char *);
+}
+
+static bool is_same(struct settings *a, struct settings *b, const struct key *key)
+{
+    if (!is_text(key)) {
+        return memcmp((char *)a + key->offset, (char *)b + key->offset, field_size(key)) == 0;
+    }
+    const char *left = *text_field(a, key);
+    const char *right = *text_field(b, key);
+    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
+}
+
+static void add_name(char *names, size_t capacity, const char *name)
+{
+    size_t used = strlen(names);
+    snprintf(names + used, capacity - used, "%s%s", used > 0 ? "," : "", name);
+}
+
+void settings_exchange(struct settings *running, struct settings *loaded,
+                       struct settings_changes *changes)
+{
+    *changes = (struct settings_changes){0};
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const struct key *key = &keys[i];
+        if (is_same(running, loaded, key)) {
+            continue;
+        }
+        if (key->change == AT_START) {
+            add_name(changes->later, sizeof changes->later, key->name);
+            continue;
+        }
+        char kept[sizeof(uint64_t)];
+        char *field = (char *)running + key->offset;
+        char *other = (char *)loaded + key->offset;
+        memcpy(kept, field, field_size(key));
+        memcpy(field, other, field_size(key));
+        memcpy(other, kept, field_size(key));
+        add_name(changes->now, sizeof changes->now, key->name);
+    }
+}
+
+const char *settings_file(const struct settings *settings, size_t number)
+{
+    const char *const files[SETTINGS_FILES] = {settings->ca, settings->cert, settings->key,
+                                               settings->crl};
+    return files[number];
+}
+
 void settings_deinit(struct settings *settings)
 {
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        if (keys[i].type == KEY_TEXT || keys[i].type == KEY_PATH || keys[i].type == KEY_TEAM) {
-            char **field = (char **)(void *)((char *)settings + keys[i].offset);
-            free(*field);
+        if (is_text(&keys[i])) {
+            free(*text_field(settings, &keys[i]));
         }
     }
     *settings = (struct settings){0};
@@ -280,6 +409,8 @@ void settings_print_keys(void)
 {
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         const char *standard = keys[i].standard != NULL ? keys[i].standard : "required";
-        printf("  %-16s %s [%s]\n", keys[i].name, keys[i].meaning, standard);
+        printf("%c %-16s %s%s%s%s\n", keys[i].change == AT_RELOAD ? '*' : ' ', keys[i].name,
+               keys[i].meaning, standard[0] != '\0' ? " [" : "", standard,
+               standard[0] != '\0' ? "]" : "");
     }
 }

@@ -35,6 +35,9 @@ struct settings {
     uint64_t disk_reserve_bytes;
     uint64_t file_workers;
     uint64_t readers;
+    char *host;        /* HOST[:PORT] under which clients find the server; NULL: not said */
+    char *issuer_cert; /* files of the CA that signs for those who join; NULL: nobody can */
+    char *issuer_key;
 };
 
 /*
@@ -46,6 +49,24 @@ SP_CHECK enum sp_error settings_load(const struct settings_source *source, struc
                                      char *message, size_t capacity);
 void settings_deinit(struct settings *settings);
 void settings_source_deinit(struct settings_source *source);
+
+/* Which keys of newly loaded settings differ from the running ones; names, with commas. */
+struct settings_changes {
+    char now[256];   /* that can change while the server runs; "" if none */
+    char later[256]; /* that need a new start */
+};
+
+/*
+ * Takes from LOADED into RUNNING what can change while the server runs; LOADED gets the old values
+ * in exchange, and stays the caller's. What needs a new start stays as it is in both.
+ */
+void settings_exchange(struct settings *running, struct settings *loaded,
+                       struct settings_changes *changes);
+
+/* The NUMBERth file of SETTINGS that a reload reads, NULL if that one is not set; of
+ * SETTINGS_FILES. */
+#define SETTINGS_FILES 4
+const char *settings_file(const struct settings *settings, size_t number);
 
 /* One line for each key with its default and meaning, to STDOUT; for --help. */
 void settings_print_keys(void);

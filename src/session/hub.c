@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,6 +215,14 @@ int hub_timeout_ms(const struct hub *hub)
     return hub->presence.lively ? 100 : -1;
 }
 
+void hub_set_limits(struct hub *hub, uint64_t max_file_bytes, uint32_t message_rate,
+                    uint32_t message_burst)
+{
+    hub->config.max_file_bytes = max_file_bytes;
+    hub->config.message_rate = message_rate;
+    hub->config.message_burst = message_burst;
+}
+
 size_t hub_session_count(const struct hub *hub)
 {
     return hub->session_count;
@@ -228,6 +237,12 @@ size_t hub_busy_count(const struct hub *hub)
         count += busy ? 1 : 0;
     }
     return count;
+}
+
+void hub_set_public_host(struct hub *hub, const char *host, uint16_t port)
+{
+    (void)snprintf(hub->config.public_host, sizeof hub->config.public_host, "%s", host);
+    hub->config.public_port = port;
 }
 
 void hub_set_crl_next_update(struct hub *hub, int64_t wall_ms)

@@ -51,6 +51,11 @@ size_t hub_ready_count(const struct hub *hub);
 /* Puts SESSION back among the ready ones: it had more to send than its turn allows. */
 void hub_mark_ready(struct session *session);
 
+/* Other limits than those of the configuration, from now on; sessions know the ones of their
+ * WELCOME. */
+void hub_set_limits(struct hub *hub, uint64_t max_file_bytes, uint32_t message_rate,
+                    uint32_t message_burst);
+
 size_t hub_session_count(const struct hub *hub);
 /* How many sessions DEVICE (its number) has. */
 uint32_t hub_count_sessions(const struct hub *hub, int64_t device);
@@ -59,6 +64,8 @@ uint32_t hub_count_sessions(const struct hub *hub, int64_t device);
 size_t hub_busy_count(const struct hub *hub);
 
 /* For STATUS: when the first revocation list grows stale. */
+/* For INVITED: where clients find the server; HOST "": not told. */
+void hub_set_public_host(struct hub *hub, const char *host, uint16_t port);
 void hub_set_crl_next_update(struct hub *hub, int64_t wall_ms);
 
 #endif

@@ -92,6 +92,11 @@ static void test_not_admitted(void **state)
     assert_int_equal(world_do(&world, login_as("ann", 1)), SP_OK);
     assert_int_equal(world_do(&world, login_as("ann", 2)), SP_ENOTADMITTED);
     assert_int_equal(world_do(&world, login_as("bob", 3)), SP_ENOTADMITTED);
+    domain_set_limits(world.domain, true, LIMIT_FILE_BYTES); /* a reload, while it runs */
+    assert_int_equal(world_do(&world, login_as("bob", 3)), SP_OK);
+    domain_set_limits(world.domain, false, LIMIT_FILE_BYTES);
+    assert_int_equal(world_do(&world, login_as("bob", 3)), SP_OK);
+    assert_int_equal(world_do(&world, login_as("bob", 4)), SP_ENOTADMITTED);
 }
 
 static void test_shut_out(void **state)
