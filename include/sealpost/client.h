@@ -42,6 +42,14 @@ extern "C" {
 
 struct sp_client;
 
+/*
+ * Asked for the passphrase of the sealed private key file PATH (see sealpost/join.h): writes it
+ * with a NUL into OUT, of CAPACITY bytes, which the library wipes after use. SP_EPASSPHRASE: there
+ * is none to be had; SP_ECANCELLED.
+ */
+typedef enum sp_error (*sp_passphrase_fn)(void *context, const char *path, char *out,
+                                          size_t capacity);
+
 struct sp_client_config {
     const char *host;       /* DNS name or IP address; the server's certificate must be for it */
     uint16_t port;          /* 0: 7643 */
@@ -50,6 +58,8 @@ struct sp_client_config {
     const char *key_file;   /* PEM: its private key; readable by its owner only */
     int connect_timeout_ms; /* for connecting, handshake and WELCOME together; 0: 15,000 */
     const char *program;    /* not sent; for future use; may be NULL */
+    sp_passphrase_fn passphrase; /* for a sealed key, called by sp_client_new(); may be NULL */
+    void *passphrase_context;
 };
 
 /*

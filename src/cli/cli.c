@@ -39,7 +39,7 @@ const char *cli_log_argument(struct cli *cli, int index)
     return name;
 }
 
-static const char *from_environment(void *context, const char *name)
+const char *cli_environment(void *context, const char *name)
 {
     (void)context;
     return getenv(name); /* NOLINT(concurrency-mt-unsafe): there is one thread */
@@ -82,7 +82,7 @@ static int open_with(struct cli *cli, enum sp_error (*connect)(struct session *s
 {
     char message[WHAT_BYTES + SETTINGS_PATH_BYTES];
     char hint[WHAT_BYTES + SETTINGS_PATH_BYTES];
-    enum sp_error error = settings_resolve(cli->options, from_environment, NULL, &cli->settings,
+    enum sp_error error = settings_resolve(cli->options, cli_environment, NULL, &cli->settings,
                                            message, sizeof(message), hint, sizeof(hint));
 
     if (error != SP_OK) {
@@ -96,6 +96,8 @@ static int open_with(struct cli *cli, enum sp_error (*connect)(struct session *s
         return EXIT_USAGE;
     }
     session_init(&cli->session, &cli->out, &cli->settings, timeout_ms(cli->options), cli->stop);
+    cli->session.passphrase.file = cli->options->text[OPTION_PASSPHRASE_FILE];
+    cli->session.passphrase.may_ask = !option_given(cli->options, OPTION_NO_INPUT);
     error = connect(&cli->session);
     if (error != SP_OK) {
         return cli_fail(cli, error, "", "cannot log in to %s:%u", cli->settings.server,

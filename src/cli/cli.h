@@ -18,6 +18,9 @@ struct cli {
     const volatile int *stop;
 };
 
+/* getenv(3), as an environment_fn. */
+const char *cli_environment(void *context, const char *name);
+
 /* The argument number INDEX of the command, or NULL. */
 const char *cli_argument(const struct cli *cli, int index);
 

@@ -5,6 +5,11 @@
 #define ANY (-1)
 
 static const struct command commands[] = {
+    {"join", "[CODE]", 0, 1,
+     OPTION_BIT(OPTION_DEVICE) | OPTION_BIT(OPTION_SEAL) | OPTION_BIT(OPTION_FORCE), cmd_join,
+     "come into a team with a join code",
+     "The code is asked for, or read from standard input. The private key is made here and stays\n"
+     "here. Afterwards everything else just works; with --profile, beside other teams.\n"},
     {"chat", "[ROOM]", 0, 1, OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_COMMANDS), cmd_chat,
      "talk in a room, live",
      "What you type is posted, line by line. Lines that start with '/' are commands; /help lists\n"
@@ -28,6 +33,15 @@ static const struct command commands[] = {
     {"room topic", "ROOM [TEXT]", 1, 2, 0, cmd_room_topic, "show or set a room's topic", ""},
     {"member list", "", 0, 0, 0, cmd_member_list, "list the members of the team",
      "Administrators also see who is shut out, and who is invited and has not come yet.\n"},
+    {"member invite", "NAME... | --from FILE", 0, ANY,
+     OPTION_BIT(OPTION_ROLE) | OPTION_BIT(OPTION_ROOMS) | OPTION_BIT(OPTION_DAYS) |
+         OPTION_BIT(OPTION_RENEW) | OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_CSV) |
+         OPTION_BIT(OPTION_FILES),
+     cmd_member_invite, "make join codes for new members",
+     "Each code works once, for that name only; give it to its person by a way that you trust.\n"
+     "A file has lines 'name,role,rooms' (role and rooms may be missing; rooms with spaces or ';'\n"
+     "between them) and can be run again: who is in or invited already is left as they are,\n"
+     "unless --renew is given.\n"},
     {"member disable", "NAME", 1, 1, 0, cmd_member_disable, "shut a member out, with every device",
      "Sessions end within a second. The name is never given to anybody else. Of somebody who is\n"
      "only invited, the code is void.\n"},
@@ -35,6 +49,11 @@ static const struct command commands[] = {
     {"device list", "", 0, 0, OPTION_BIT(OPTION_MEMBER), cmd_device_list,
      "list what you log in from",
      "Administrators may list others' devices: --member NAME, or '*'.\n"},
+    {"device add", "", 0, 0,
+     OPTION_BIT(OPTION_MEMBER) | OPTION_BIT(OPTION_DAYS) | OPTION_BIT(OPTION_RENEW), cmd_device_add,
+     "make a join code for another device of yours",
+     "Type 'sealpost join' there. Administrators may make one for another member, who has lost\n"
+     "all devices: --member NAME.\n"},
     {"device revoke", "LABEL|FINGERPRINT", 1, 1,
      OPTION_BIT(OPTION_MEMBER) | OPTION_BIT(OPTION_FORCE), cmd_device_revoke,
      "shut a device out, for ever",

@@ -35,6 +35,7 @@ const struct command *command_at(size_t index);
 /* What --help prints: of COMMAND; if that is NULL, of the group; if that is NULL, of the whole. */
 void help_print(FILE *file, const struct command *command, const char *group);
 
+int cmd_join(struct cli *cli);
 int cmd_chat(struct cli *cli);
 int cmd_say(struct cli *cli);
 int cmd_log(struct cli *cli);

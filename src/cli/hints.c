@@ -35,6 +35,13 @@ static const struct {
     {SP_EDISABLED, "ask the server's administrator"},
     {SP_ETLS, "check that --server HOST:PORT is a Sealpost server and that nothing is in between"},
     {SP_EKEY, "the key must belong to the certificate and be readable by you alone: chmod 600"},
+    {SP_ECODE,
+     "copy the code again, whole; or ask whoever sent it for a new one (a newer code makes "
+     "the older ones void)"},
+    {SP_ECODEUSED, "a code works once; if that was not you, tell an administrator at once, and ask "
+                   "for a new one"},
+    {SP_ECODEEXPIRED, "ask whoever sent it for a new one"},
+    {SP_EPASSPHRASE, "give the passphrase on the terminal, or with --passphrase-file FILE"},
     {SP_EBUSY, "try again in a moment"},
     {SP_ESLOWDOWN, "try again in a moment"},
     {SP_EFULL, "tell the server's administrator: its disk is full"},

@@ -29,6 +29,8 @@ static const struct option_spec specs[OPTION_COUNT] = {
     {OPTION_NO_INPUT, OPTION_FLAG, "no-input", NULL, "never read standard input", 0, true, '\0'},
     {OPTION_TIMEOUT, OPTION_NUMBER, "timeout", "S",
      "give up after S seconds in which nothing moved (30)", MAX_TIMEOUT_S, true, '\0'},
+    {OPTION_PASSPHRASE_FILE, OPTION_TEXT, "passphrase-file", "FILE",
+     "the passphrase of a sealed private key is the first line of FILE", 0, true, '\0'},
     {OPTION_HELP, OPTION_FLAG, "help", NULL, "show this help", 0, true, 'h'},
     {OPTION_VERSION, OPTION_FLAG, "version", NULL, "show the version", 0, true, '\0'},
     {OPTION_LINES, OPTION_NUMBER, "lines", "N", "this many events", MAX_LINES, false, 'n'},
@@ -41,7 +43,7 @@ static const struct option_spec specs[OPTION_COUNT] = {
      'f'},
     {OPTION_OUTPUT, OPTION_TEXT, "output", "PATH|-", "write it to PATH, or to standard output", 0,
      false, 'o'},
-    {OPTION_FORCE, OPTION_FLAG, "force", NULL, "overwrite an existing file", 0, false, '\0'},
+    {OPTION_FORCE, OPTION_FLAG, "force", NULL, "overwrite what is there already", 0, false, '\0'},
     {OPTION_NAME, OPTION_TEXT, "name", "NAME", "call the file NAME instead of PATH's last part", 0,
      false, '\0'},
     {OPTION_COMMANDS, OPTION_FLAG, "commands", NULL,
@@ -60,6 +62,10 @@ static const struct option_spec specs[OPTION_COUNT] = {
      0, false, '\0'},
     {OPTION_CSV, OPTION_FLAG, "csv", NULL, "print name,role,status,expires,code", 0, false, '\0'},
     {OPTION_FILES, OPTION_TEXT, "files", "DIR", "write each code into DIR/NAME.txt", 0, false,
+     '\0'},
+    {OPTION_DEVICE, OPTION_TEXT, "device", "LABEL",
+     "call this device LABEL instead of the host's name", 0, false, '\0'},
+    {OPTION_SEAL, OPTION_FLAG, "seal", NULL, "keep the private key under a passphrase", 0, false,
      '\0'},
 };
 

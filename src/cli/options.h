@@ -23,6 +23,7 @@ enum option {
     OPTION_NO_COLOR,
     OPTION_NO_INPUT,
     OPTION_TIMEOUT,
+    OPTION_PASSPHRASE_FILE,
     OPTION_HELP,
     OPTION_VERSION,
     /* of some */
@@ -42,6 +43,8 @@ enum option {
     OPTION_FROM,
     OPTION_CSV,
     OPTION_FILES,
+    OPTION_DEVICE,
+    OPTION_SEAL,
     OPTION_COUNT
 };
 

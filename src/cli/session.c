@@ -17,6 +17,7 @@ void session_init(struct session *session, struct output *output, const struct s
 {
     *session = (struct session){
         .output = output, .settings = settings, .timeout_ms = timeout_ms, .stop = stop};
+    session->passphrase = (struct passphrase){.output = output, .stop = stop};
 }
 
 void session_deinit(struct session *session)
@@ -52,7 +53,9 @@ enum sp_error session_begin(struct session *session)
                                       .cert_file = settings->cert,
                                       .key_file = settings->key,
                                       .connect_timeout_ms = session->timeout_ms,
-                                      .program = "sealpost"};
+                                      .program = "sealpost",
+                                      .passphrase = passphrase_get,
+                                      .passphrase_context = &session->passphrase};
     enum sp_error error = SP_OK;
 
     sp_client_free(session->client);

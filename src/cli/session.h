@@ -8,6 +8,7 @@
 
 #include "cli/action.h"
 #include "cli/output.h"
+#include "cli/passphrase.h"
 #include "cli/settings.h"
 #include "sealpost/blocking.h"
 
@@ -17,8 +18,9 @@
 struct session {
     struct output *output;
     const struct settings *settings;
-    int timeout_ms;           /* without a byte that moves; and for trying again */
-    const volatile int *stop; /* not 0: the user has interrupted */
+    struct passphrase passphrase; /* of a sealed private key */
+    int timeout_ms;               /* without a byte that moves; and for trying again */
+    const volatile int *stop;     /* not 0: the user has interrupted */
     struct sp_client *client;
     bool online;
     bool warned;                   /* about the certificate's end */

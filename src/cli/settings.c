@@ -212,6 +212,40 @@ static enum sp_error find_profile(struct resolver *resolver, bool *asked)
                : refuse(resolver, "the path of the profile is too long");
 }
 
+enum sp_error settings_find_place(const struct options *options, environment_fn environment,
+                                  void *context, struct settings_place *out, char *message,
+                                  size_t capacity)
+{
+    struct resolver resolver = {.options = options,
+                                .environment = environment,
+                                .context = context,
+                                .message = message,
+                                .capacity = capacity};
+    const char *data = environment(context, "XDG_DATA_HOME");
+    const char *home = environment(context, "HOME");
+    bool has_data = data != NULL && data[0] == '/';
+    bool asked = false;
+    enum sp_error error = find_directory(&resolver);
+
+    *out = (struct settings_place){0};
+    if (error == SP_OK) {
+        error = find_profile(&resolver, &asked);
+    }
+    if (error != SP_OK) {
+        return error;
+    }
+    if (resolver.path[0] == '\0' || (!has_data && (home == NULL || home[0] != '/'))) {
+        return refuse(&resolver, "there is no home directory to keep a profile in: set HOME");
+    }
+    (void)snprintf(out->profile, sizeof(out->profile), "%s", resolver.profile);
+    (void)join(out->file, resolver.path, "", "");
+    return join(out->directory, has_data ? data : home,
+                has_data ? "/sealpost/profiles/" : "/.local/share/sealpost/profiles/",
+                resolver.profile)
+               ? SP_OK
+               : refuse(&resolver, "the path of the profile is too long");
+}
+
 static enum sp_error read_profile(struct resolver *resolver, struct layer *layer)
 {
     struct file_reader reader = {resolver, layer};
@@ -250,7 +284,8 @@ static enum sp_error check_complete(struct resolver *resolver, const struct laye
         if (merged->value[i][0] == '\0') {
             (void)snprintf(resolver->hint, resolver->hint_capacity,
                            i == SETTING_SERVER
-                               ? "use --server HOST:PORT, or set SEALPOST_SERVER, or write "
+                               ? "join a team with a code: sealpost join; or use --server "
+                                 "HOST:PORT, or set SEALPOST_SERVER, or write "
                                  "'server = HOST:PORT' into %s"
                                : "use --cert DIR with a directory that has cert.pem, key.pem and "
                                  "ca.pem, or set SEALPOST_CERT, or write 'cert = DIR' into %s",

@@ -31,4 +31,17 @@ SP_CHECK enum sp_error settings_resolve(const struct options *options, environme
                                         void *context, struct settings *out, char *message,
                                         size_t capacity, char *hint, size_t hint_capacity);
 
+/* Where the profile that OPTIONS and the environment name stands, whether it is there or not. */
+struct settings_place {
+    char profile[LIMIT_LOG_NAME_BYTES + 1];
+    char directory[SETTINGS_PATH_BYTES]; /* of its key and certificates, below XDG_DATA_HOME */
+    char file[SETTINGS_PATH_BYTES];      /* its settings, below XDG_CONFIG_HOME */
+};
+
+/* SP_ECONFIG with a sentence in MESSAGE: there is no home directory, or a name is not allowed. */
+SP_CHECK enum sp_error settings_find_place(const struct options *options,
+                                           environment_fn environment, void *context,
+                                           struct settings_place *out, char *message,
+                                           size_t capacity);
+
 #endif

@@ -75,6 +75,8 @@ static enum sp_error load_authority(struct sp_client *client, const struct sp_cl
         .ca_file = config->ca_file,
         .cert_file = config->cert_file,
         .key_file = config->key_file,
+        .passphrase = config->passphrase,
+        .passphrase_context = config->passphrase_context,
         .clock = clock_system(),
     };
 

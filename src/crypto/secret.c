@@ -99,6 +99,11 @@ out:
     return error;
 }
 
+void secret_wipe(void *data, size_t size)
+{
+    sodium_memzero(data, size);
+}
+
 bool secret_equal(const void *a, const void *b, size_t size)
 {
     return sodium_memcmp(a, b, size) == 0;

@@ -27,6 +27,9 @@ void secret_free(struct secret *secret);
 SP_CHECK enum sp_error secret_read_key_file(const char *path, struct secret **out, char *reason,
                                             size_t capacity);
 
+/* Zeroes that no optimiser takes away. */
+void secret_wipe(void *data, size_t size);
+
 /* Whether A and B are equal; the time does not depend on where they differ. */
 bool secret_equal(const void *a, const void *b, size_t size);
 

@@ -23,7 +23,7 @@ struct core {
     struct store store;
     struct cache cache;
     struct offers offers;
-    struct log *log; /* may be NULL */
+    struct log *log;       /* may be NULL */
     _Atomic bool admit_ca; /* this and the next: see domain_set_limits() */
     _Atomic uint64_t max_file_bytes;
     const struct issue_port *issue; /* may be NULL */

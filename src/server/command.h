@@ -32,6 +32,7 @@ SP_CHECK int command_load(int argc, char **argv, struct settings_source *source,
 /* What a command with settings says under its own usage: the keys, with their defaults. */
 void command_print_keys(void);
 
-int command_check(int argc, char **argv); /* check.c */
+int command_check(int argc, char **argv);
+int command_init(int argc, char **argv); /* check.c */
 
 #endif

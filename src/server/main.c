@@ -70,6 +70,8 @@ struct command_entry {
 
 static const struct command_entry commands[] = {
     {"run", command_run, "[DIR | --config FILE] [--KEY VALUE...]", "serves"},
+    {"init", command_init, "DIR --team NAME --host HOST [...]",
+     "makes a team from nothing, and the first administrator's join code"},
     {"check", command_check, "[DIR | --config FILE] [--KEY VALUE...]",
      "says whether `run` would start, and what is wrong if not"},
     {"help", command_help, "[COMMAND]", "this, or what a command takes"},

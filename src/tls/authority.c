@@ -198,8 +198,9 @@ static enum sp_error load_server(const struct authority_server_config *config,
     enum sp_error error = load_cas(config->ca_file, authority, reason, capacity);
 
     if (error == SP_OK) {
-        error = load_credentials(config->cert_file, config->key_file, &authority->credentials,
-                                 reason, capacity);
+        error =
+            load_credentials(config->cert_file, config->key_file, &(struct passphrase_source){0},
+                             &authority->credentials, reason, capacity);
     }
     if (error == SP_OK) {
         error = describe_own(authority, config->cert_file, reason, capacity);
@@ -259,8 +260,10 @@ static enum sp_error load_client(const struct authority_client_config *config,
     enum sp_error error = load_cas(config->ca_file, authority, reason, capacity);
 
     if (error == SP_OK) {
-        error = load_credentials(config->cert_file, config->key_file, &authority->credentials,
-                                 reason, capacity);
+        error = load_credentials(
+            config->cert_file, config->key_file,
+            &(struct passphrase_source){config->passphrase, config->passphrase_context},
+            &authority->credentials, reason, capacity);
     }
     if (error == SP_OK) {
         error = describe_own(authority, config->cert_file, reason, capacity);

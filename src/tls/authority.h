@@ -38,16 +38,25 @@ struct authority_server_config {
 SP_CHECK enum sp_error authority_new_server(const struct authority_server_config *config,
                                             struct authority **out, char *reason, size_t capacity);
 
+/*
+ * Gives the passphrase of the sealed private key file PATH: writes it, with a NUL, into OUT, which
+ * is wiped after use. SP_EPASSPHRASE: there is none to be had; SP_ECANCELLED.
+ */
+typedef enum sp_error (*passphrase_fn)(void *context, const char *path, char *out, size_t capacity);
+#define PASSPHRASE_BYTES 1025 /* with its NUL */
+
 struct authority_client_config {
-    const char *ca_file;   /* PEM: the team's root, pinned; nothing else is trusted. Revocation
-                              lists beside it are used to refuse revoked servers */
-    const char *cert_file; /* PEM: the device's certificate, then its issuing CAs */
-    const char *key_file;  /* PEM */
+    const char *ca_file;      /* PEM: the team's root, pinned; nothing else is trusted. Revocation
+                                 lists beside it are used to refuse revoked servers */
+    const char *cert_file;    /* PEM: the device's certificate, then its issuing CAs */
+    const char *key_file;     /* PEM, or sealed (crypto/sealed_key.h) */
+    passphrase_fn passphrase; /* for a sealed key; may be NULL */
+    void *passphrase_context;
     const struct clock *clock;
 };
 
-/* Errors as above; SP_EEXPIRED and SP_ENOTYET for the device's own certificate, which is looked at
- * before any connection. Whether it is a member's is left to the server. */
+/* Errors as above; SP_EPASSPHRASE; SP_EEXPIRED and SP_ENOTYET for the device's own certificate,
+ * which is looked at before any connection. Whether it is a member's is left to the server. */
 SP_CHECK enum sp_error authority_new_client(const struct authority_client_config *config,
                                             struct authority **out, char *reason, size_t capacity);
 

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "crypto/digest.h"
+#include "crypto/sealed_key.h"
 #include "crypto/secret.h"
 #include "tls/verify.h"
 
@@ -108,7 +109,36 @@ static int refuse_passphrase(char *buffer, int size, int writing, void *encrypte
     return -1;
 }
 
-static enum sp_error load_key(const char *path, EVP_PKEY **out, char *reason, size_t capacity)
+/* A sealed key is opened in place. WHY without the path. */
+static enum sp_error open_sealed(const char *path, const struct passphrase_source *source,
+                                 struct secret **secret, char *why, size_t capacity)
+{
+    const struct slice text = {(*secret)->data, (*secret)->size};
+    char passphrase[PASSPHRASE_BYTES] = "";
+    struct secret *opened = NULL;
+    enum sp_error error = SP_OK;
+
+    if (!sealed_key_is(text)) {
+        return SP_OK;
+    }
+    error = source->ask == NULL
+                ? SP_EPASSPHRASE
+                : source->ask(source->context, path, passphrase, sizeof(passphrase));
+    if (error == SP_OK) {
+        error = sealed_key_open(text, slice_of_string(passphrase), &opened, why, capacity);
+    } else {
+        (void)snprintf(why, capacity, "is sealed, and there is no passphrase to open it");
+    }
+    secret_wipe(passphrase, sizeof(passphrase));
+    if (error == SP_OK) {
+        secret_free(*secret);
+        *secret = opened;
+    }
+    return error;
+}
+
+static enum sp_error load_key(const char *path, const struct passphrase_source *source,
+                              EVP_PKEY **out, char *reason, size_t capacity)
 {
     char why[AUTHORITY_REASON_BYTES] = "";
     struct secret *secret = NULL;
@@ -117,8 +147,12 @@ static enum sp_error load_key(const char *path, EVP_PKEY **out, char *reason, si
     enum sp_error error = secret_read_key_file(path, &secret, why, sizeof(why));
 
     *out = NULL;
+    if (error == SP_OK) {
+        error = open_sealed(path, source, &secret, why, sizeof(why));
+    }
     if (error != SP_OK) {
         (void)snprintf(reason, capacity, "%s: %s", path, why);
+        secret_free(secret);
         return error;
     }
     bio = BIO_new_mem_buf(secret->data, (int)secret->size);
@@ -148,7 +182,8 @@ bool certificates_fit_handshake(const struct x509_st *leaf, const struct stack_s
     return total + 1024 <= LIMIT_CERT_CHAIN_BYTES; /* some room for the message around it */
 }
 
-enum sp_error load_credentials(const char *cert_path, const char *key_path, struct credentials *out,
+enum sp_error load_credentials(const char *cert_path, const char *key_path,
+                               const struct passphrase_source *passphrase, struct credentials *out,
                                char *reason, size_t capacity)
 {
     enum sp_error error = load_certificates(cert_path, &out->chain, reason, capacity);
@@ -162,7 +197,7 @@ enum sp_error load_credentials(const char *cert_path, const char *key_path, stru
                        cert_path, LIMIT_CERT_CHAIN_BYTES);
         return SP_ECERT;
     }
-    error = load_key(key_path, &out->key, reason, capacity);
+    error = load_key(key_path, passphrase, &out->key, reason, capacity);
     if (error == SP_OK && X509_check_private_key(out->leaf, out->key) != 1) {
         (void)snprintf(reason, capacity, "%s: is not the key of the certificate in %s", key_path,
                        cert_path);

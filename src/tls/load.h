@@ -10,12 +10,19 @@
 SP_CHECK enum sp_error load_certificates(const char *path, struct stack_st_X509 **out, char *reason,
                                          size_t capacity);
 
+/* Who knows the passphrase of a sealed key; the function may be NULL. */
+struct passphrase_source {
+    passphrase_fn ask;
+    void *context;
+};
+
 /*
  * The certificate of CERT_PATH, what follows it there, and the key of KEY_PATH, which must fit.
  * Whatever is in OUT belongs to the caller, also after an error. SP_ENOTFOUND, SP_ECERT, SP_EKEY,
  * SP_ENOMEM.
  */
 SP_CHECK enum sp_error load_credentials(const char *cert_path, const char *key_path,
+                                        const struct passphrase_source *passphrase,
                                         struct credentials *out, char *reason, size_t capacity);
 /* Whether LEAF and what leads to its root are not more than a peer takes in its handshake. */
 bool certificates_fit_handshake(const struct x509_st *leaf, const struct stack_st_X509 *chain);

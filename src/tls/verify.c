@@ -275,16 +275,15 @@ int verify_peer(struct x509_store_ctx_st *context, void *authority)
     return 0;
 }
 
-/* One chain check outside of a handshake. WALL_MS NULL: whatever the time. */
-static int verify_chain(const struct authority *authority, X509 *certificate, int purpose,
-                        const int64_t *wall_ms)
+/* One chain check outside of a handshake, over UNTRUSTED to a CA of STORE. WALL_MS NULL: whatever
+ * the time. */
+static int verify_chain(X509_STORE *store, STACK_OF(X509) * untrusted, X509 *certificate,
+                        int purpose, const int64_t *wall_ms)
 {
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     int found = X509_V_ERR_OUT_OF_MEM;
 
-    if (context != NULL &&
-        X509_STORE_CTX_init(context, authority->store, certificate, authority->credentials.chain) ==
-            1 &&
+    if (context != NULL && X509_STORE_CTX_init(context, store, certificate, untrusted) == 1 &&
         X509_STORE_CTX_set_purpose(context, purpose) == 1) {
         X509_VERIFY_PARAM *parameters = X509_STORE_CTX_get0_param(context);
 
@@ -308,14 +307,15 @@ int verify_ca(const struct authority *authority, struct x509_st *certificate)
     if (X509_check_ca(certificate) != 1) {
         return X509_V_ERR_INVALID_CA;
     }
-    return verify_chain(authority, certificate, X509_PURPOSE_ANY, NULL);
+    return verify_chain(authority->store, authority->credentials.chain, certificate,
+                        X509_PURPOSE_ANY, NULL);
 }
 
 enum sp_error verify_own_server(const struct authority *authority, char *reason, size_t capacity)
 {
     int64_t wall_ms = clock_wall_ms(authority->clock);
-    int found =
-        verify_chain(authority, authority->credentials.leaf, X509_PURPOSE_SSL_SERVER, &wall_ms);
+    int found = verify_chain(authority->store, authority->credentials.chain,
+                             authority->credentials.leaf, X509_PURPOSE_SSL_SERVER, &wall_ms);
 
     if (found != X509_V_OK) {
         (void)snprintf(reason, capacity, "%s", X509_verify_cert_error_string(found));
@@ -351,4 +351,21 @@ enum sp_error verify_build_own_chain(const struct authority *authority, struct s
     X509_STORE_CTX_free(context);
     ERR_clear_error();
     return error;
+}
+
+enum sp_error verify_issued(struct x509_st *root, struct x509_st *leaf, struct stack_st_X509 *chain,
+                            int64_t wall_ms, char *reason, size_t capacity)
+{
+    X509_STORE *store = X509_STORE_new();
+    int found = X509_V_ERR_OUT_OF_MEM;
+
+    if (store != NULL && X509_STORE_add_cert(store, root) == 1) {
+        found = verify_chain(store, chain, leaf, X509_PURPOSE_SSL_CLIENT, &wall_ms);
+    }
+    X509_STORE_free(store);
+    if (found == X509_V_OK) {
+        return SP_OK;
+    }
+    (void)snprintf(reason, capacity, "%s", X509_verify_cert_error_string(found));
+    return classify(found);
 }

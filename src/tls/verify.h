@@ -40,6 +40,14 @@ int verify_ca(const struct authority *authority, struct x509_st *certificate);
 SP_CHECK enum sp_error verify_own_server(const struct authority *authority, char *reason,
                                          size_t capacity);
 
+/*
+ * Whether LEAF leads over CHAIN to ROOT, which is trusted, as a TLS client's certificate at
+ * WALL_MS. What is wrong in REASON; the errors of a login's chain check.
+ */
+SP_CHECK enum sp_error verify_issued(struct x509_st *root, struct x509_st *leaf,
+                                     struct stack_st_X509 *chain, int64_t wall_ms, char *reason,
+                                     size_t capacity);
+
 /* The chain above AUTHORITY's own certificate, which was verified; its root is the last. *OUT is
  * freed with sk_X509_pop_free(). SP_ECERT: it is too large for a handshake; SP_ENOMEM. */
 SP_CHECK enum sp_error verify_build_own_chain(const struct authority *authority,

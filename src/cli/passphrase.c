@@ -1,0 +1,130 @@
+#include "cli/passphrase.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+/* One line from FD. */
+static enum sp_error read_line(int fd, const volatile int *stop, char *out, size_t capacity)
+{
+    size_t size = 0;
+
+    for (;;) {
+        char c = '\0';
+        ssize_t got = read(fd, &c, 1);
+
+        if (*stop != 0) {
+            return SP_ECANCELLED;
+        }
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0 || c == '\n') {
+            break;
+        }
+        if (size + 1 >= capacity) {
+            return SP_ETOOLARGE;
+        }
+        out[size++] = c;
+    }
+    out[size] = '\0';
+    return SP_OK;
+}
+
+enum sp_error terminal_ask(const char *prompt, bool hidden, const volatile int *stop, char *out,
+                           size_t capacity)
+{
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    struct termios before;
+    enum sp_error error = SP_EFILE;
+
+    out[0] = '\0';
+    if (fd < 0) {
+        return SP_EFILE;
+    }
+    bool changed = hidden && tcgetattr(fd, &before) == 0;
+    if (changed) {
+        struct termios silent = before;
+
+        silent.c_lflag &= ~(tcflag_t)ECHO;
+        changed = tcsetattr(fd, TCSAFLUSH, &silent) == 0;
+    }
+    if ((changed || !hidden) && file_write_all(fd, prompt, strlen(prompt)) == SP_OK) {
+        error = read_line(fd, stop, out, capacity);
+    }
+    if (changed) {
+        (void)tcsetattr(fd, TCSAFLUSH, &before);
+        (void)!write(fd, "\n", 1); /* the user's own was not shown */
+    }
+    (void)close(fd);
+    return error;
+}
+
+static enum sp_error read_file(const struct passphrase *source, char *out, size_t capacity)
+{
+    char why[256];
+    int fd = -1;
+    static const volatile int never = 0;
+    enum sp_error error = file_open_private(source->file, &fd, why, sizeof why);
+
+    out[0] = '\0';
+    if (error != SP_OK) {
+        say_error(source->output, "%s: %s", source->file, why);
+        return SP_EPASSPHRASE;
+    }
+    error = read_line(fd, &never, out, capacity);
+    (void)close(fd);
+    if (error != SP_OK || out[0] == '\0') {
+        say_error(source->output, "%s: there is no passphrase in its first line", source->file);
+        return SP_EPASSPHRASE;
+    }
+    return SP_OK;
+}
+
+enum sp_error passphrase_get(void *context, const char *path, char *out, size_t capacity)
+{
+    const struct passphrase *source = context;
+    char prompt[4200];
+
+    if (source->file != NULL) {
+        return read_file(source, out, capacity);
+    }
+    if (!source->may_ask) {
+        return SP_EPASSPHRASE;
+    }
+    (void)snprintf(prompt, sizeof prompt, "Passphrase of %s: ", path);
+    enum sp_error error = terminal_ask(prompt, true, source->stop, out, capacity);
+    return error == SP_EFILE || error == SP_ETOOLARGE ? SP_EPASSPHRASE : error;
+}
+
+enum sp_error passphrase_new(const struct passphrase *source, char *out, size_t capacity)
+{
+    char again[PASSPHRASE_FILE_BYTES];
+    enum sp_error error = SP_OK;
+
+    if (source->file != NULL) {
+        return read_file(source, out, capacity);
+    }
+    if (!source->may_ask) {
+        say_error(source->output, "a passphrase must be asked for, or given by --passphrase-file");
+        return SP_EPASSPHRASE;
+    }
+    error = terminal_ask("New passphrase for the private key: ", true, source->stop, out, capacity);
+    if (error == SP_OK) {
+        error = terminal_ask("The same again: ", true, source->stop, again, sizeof again);
+    }
+    if (error == SP_OK && (out[0] == '\0' || strcmp(out, again) != 0)) {
+        say_error(source->output, out[0] == '\0' ? "the passphrase is empty"
+                                                 : "these were two different passphrases");
+        error = SP_EPASSPHRASE;
+    } else if (error == SP_EFILE) {
+        say_error(source->output, "there is no terminal to ask for a passphrase on");
+        error = SP_EPASSPHRASE;
+    }
+    explicit_bzero(again, sizeof again);
+    return error;
+}
