@@ -158,6 +158,22 @@ static void judge(struct session *session, enum sp_error error)
     }
 }
 
+/*
+ * The connection ended before the answer came. Why it did comes behind the results: if the server
+ * has shut us out, that is what there is to say, and asking again is for nothing.
+ */
+static enum sp_error cause_of_end(struct session *session, struct sp_notice *notice)
+{
+    struct sp_notice closed;
+
+    if (sp_wait_any(session->client, 1, session->stop, &closed) != SP_OK ||
+        closed.type != SP_NOTICE_CLOSED || sp_error_class(closed.error) != SP_CLASS_REFUSED) {
+        return SP_EDISCONNECTED;
+    }
+    *notice = closed;
+    return closed.error;
+}
+
 enum sp_error session_wait(struct session *session, uint32_t request, bool transfer,
                            sp_notice_fn fn, void *context, struct sp_notice *notice)
 {
@@ -175,6 +191,9 @@ enum sp_error session_wait(struct session *session, uint32_t request, bool trans
         session->unknown = true; /* it is under way, and nobody waits for the answer */
     } else {
         judge(session, error);
+        if (error == SP_EDISCONNECTED) {
+            error = cause_of_end(session, notice);
+        }
     }
     session_keep_text(session, error == SP_OK || error == SP_ETIMEOUT ? "" : notice->text);
     return error;

@@ -379,6 +379,91 @@ class TestCase(unittest.TestCase):
         return chat
 
 
+class Team:
+    """A team as `sealpostd init` makes it, its server, and people who join by code."""
+
+    def __init__(self, config=None, team="ours", admin="root"):
+        self.directory = os.path.join(tempfile.mkdtemp(prefix="team-", dir=scratch()), "server")
+        self.port = free_port()
+        made = self.tool("init", self.directory, "--team", team, "--host", f"localhost:{self.port}", "--admin", admin,
+                         "--json")
+        self.first_code = json.loads(made.stdout)["code"]
+        self.config = {"listen": f"127.0.0.1:{self.port}", "disk_reserve": "0", **(config or {})}
+        self.log_path = os.path.join(self.directory, "log")
+        self.process = None
+
+    @staticmethod
+    def tool(*arguments, check=True):
+        return subprocess.run([SEALPOSTD, *arguments], check=check, capture_output=True, text=True)
+
+    def path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def start(self):
+        before = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
+        flags = [word for key, value in self.config.items() for word in (f"--{key.replace('_', '-')}", value)]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen([SEALPOSTD, "run", self.directory, *flags], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+        wait_until(lambda: self._listens(before), START_TIMEOUT_S, "the team's server to listen")
+        return self
+
+    def _listens(self, offset):
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.log()}")
+        return "event=listening" in self.log()[offset:]
+
+    def stop(self):
+        self.process.terminate()
+        code = self.process.wait(30)
+        self.process = None
+        check_sanitizers(self.log())
+        if code != 0:
+            raise AssertionError(f"the server ended with {code}:\n" + self.log()[-4000:])
+
+    def home(self, label):
+        return Home(self, label)
+
+    def administrator(self):
+        """The first one, who has joined."""
+        return self.home("first").join(self.first_code)
+
+
+class Home(Member):
+    """A home directory of its own: someone at a device, who may have joined from it."""
+
+    def __init__(self, team, label):  # pylint: disable=super-init-not-called
+        self.team = team
+        self.label = label
+        self.directory = tempfile.mkdtemp(prefix=f"{label}-", dir=scratch())
+
+    def env(self, **more):
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("SEALPOST_", "XDG_"))}
+        env.update(TZ="UTC", LC_ALL="C.UTF-8", TERM="xterm", HOME=self.directory, **more)
+        return {key: value for key, value in env.items() if value is not None}
+
+    def join(self, code, *options):
+        self.ok("join", "--device", self.label, *options, stdin=code.encode() + b"\n")
+        return self
+
+    def invite(self, *arguments):
+        """Join codes by name."""
+        return {each["name"]: each["code"] for each in self.json("member", "invite", *arguments)
+                if each["type"] == "join_code" and "code" in each}
+
+
+def profile_directory(home):
+    """Where HOME's certificate is."""
+    for directory, _, files in os.walk(home.directory):
+        if "cert.pem" in files:
+            return directory
+    raise AssertionError("nobody has joined there")
+
+
 def free_port():
     """A port of the loopback on which nobody listens now."""
     with socket.socket() as listener:

@@ -185,7 +185,16 @@ class ShutOut(TeamCase):
     def open_chat(self, home):
         chat = home.chat("general")
         chat.expect(type="online")
-        self.addCleanup(lambda: (chat.process.kill(), chat.close()) if chat.process.poll() is None else None)
+
+        def end():
+            chat.process.kill()
+            chat.process.wait()
+            for stream in (chat.process.stdin, chat.process.stdout, chat.process.stderr):
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass
+        self.addCleanup(end)
         return chat
 
     def test_by_fingerprint_and_by_force(self):
