@@ -155,7 +155,7 @@ static enum sp_error make_state(const struct init_order *order, const char *dire
                                 const uint8_t secret[JOIN_SECRET_BYTES], struct init_made *made,
                                 char *message, size_t capacity)
 {
-    char path[INIT_PATH_BYTES + 32];
+    char path[INIT_PATH_BYTES + 64];
     struct domain *domain = NULL;
     (void)snprintf(path, sizeof path, "%s/state", directory);
     if (mkdir(path, DIRECTORY_MODE) != 0) {

@@ -40,7 +40,7 @@ struct arguments {
 
 static int fail(const char *what, const char *value, const char *why)
 {
-    char message[512];
+    char message[1024];
     char shown[256];
     (void)escape_for_terminal(value, strlen(value), false, shown, sizeof shown);
     (void)snprintf(message, sizeof message, "%s '%s' %s", what, shown, why);

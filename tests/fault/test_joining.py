@@ -120,7 +120,7 @@ class WrongCodes(unittest.TestCase):
 
     def test_wrong_codes_harm_nobody(self):
         fault.raise_descriptor_limit()
-        team = harness.Team().start()
+        team = harness.Team(env={"ASAN_OPTIONS": fault.SANITIZER_OPTIONS}).start()
         self.addCleanup(team.stop)
         root = team.administrator()
         root.ok("room", "create", "general")
@@ -163,7 +163,7 @@ class Shut(unittest.TestCase):
 
     def test_a_thousand_sessions_end_at_once(self):
         fault.raise_descriptor_limit()
-        team = harness.Team(config={"message_rate": "0"}).start()
+        team = harness.Team(env={"ASAN_OPTIONS": fault.SANITIZER_OPTIONS}).start()
         self.addCleanup(team.stop)
         root = team.administrator()
         root.ok("room", "create", "general")

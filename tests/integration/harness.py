@@ -382,7 +382,8 @@ class TestCase(unittest.TestCase):
 class Team:
     """A team as `sealpostd init` makes it, its server, and people who join by code."""
 
-    def __init__(self, config=None, team="ours", admin="root"):
+    def __init__(self, config=None, team="ours", admin="root", env=None):
+        self.env = {**os.environ, **(env or {})}
         self.directory = os.path.join(tempfile.mkdtemp(prefix="team-", dir=scratch()), "server")
         self.port = free_port()
         made = self.tool("init", self.directory, "--team", team, "--host", f"localhost:{self.port}", "--admin", admin,
@@ -408,7 +409,7 @@ class Team:
         flags = [word for key, value in self.config.items() for word in (f"--{key.replace('_', '-')}", value)]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([SEALPOSTD, "run", self.directory, *flags], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+                                            stdout=log, stderr=log, env=self.env)
         wait_until(lambda: self._listens(before), START_TIMEOUT_S, "the team's server to listen")
         return self
 

@@ -644,7 +644,9 @@ class Connection:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             raise TimedOut("the server did not answer in time")
-        select.select([self.socket], [self.socket] if self._out else [], [], remaining)
+        ready = select.poll()  # select() knows no more than 1,024 descriptors
+        ready.register(self.socket, select.POLLIN | (select.POLLOUT if self._out else 0))
+        ready.poll(remaining * 1000)
 
     def _flush(self):
         while self._out:
