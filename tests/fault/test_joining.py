@@ -1,5 +1,5 @@
-"""Joining and shutting out under load: wrong codes by the thousand harm nobody, and a thousand sessions of a device end
-at once, with the reason, and no other."""
+"""Joining and shutting out under load: wrong codes harm nobody, and all sessions of a member end at once, with the reason,
+and no other. Ten thousand codes and a thousand sessions: fault_joining_all, which has the label long."""
 
 import os
 import re
@@ -13,9 +13,9 @@ import harness
 import independent_client as peer
 
 ENROL, BYE = 8, 2
-WRONG_CODES = int(os.environ.get("SEALPOST_WRONG_CODES", "1500"))
+WRONG_CODES = int(os.environ.get("SEALPOST_WRONG_CODES", "400"))
 AT_A_TIME = 64
-SESSIONS = 1000
+SESSIONS = int(os.environ.get("SEALPOST_SHUT_SESSIONS", "300"))
 LIMIT = 100  # LIMIT_JOIN_FAILURES_PER_ADDRESS
 JOIN_CODE, SLOW_DOWN, DISABLED = 46, 65, 43
 
@@ -161,7 +161,7 @@ class WrongCodes(unittest.TestCase):
 
 class Shut(unittest.TestCase):
 
-    def test_a_thousand_sessions_end_at_once(self):
+    def test_all_sessions_end_at_once(self):
         fault.raise_descriptor_limit()
         team = harness.Team(env={"ASAN_OPTIONS": fault.SANITIZER_OPTIONS}).start()
         self.addCleanup(team.stop)
@@ -178,9 +178,11 @@ class Shut(unittest.TestCase):
             bye, _ = session.wait_for_end()
             self.assertEqual(bye.number, DISABLED)
         took = time.monotonic() - answered
-        times = re.findall(r"(\S+) .*event=logout .*member=ann reason=disabled", team.log())
         print(f"{SESSIONS} sessions ended within {took:.2f} s of the answer, which took {answered - began:.2f} s")
-        self.assertEqual(len(times), SESSIONS)
+        for session in sessions:
+            session.abort()
+        logout = re.compile("event=logout .*member=ann reason=disabled")
+        harness.wait_until(lambda: len(logout.findall(team.log())) == SESSIONS, 20, "the log to tell of each")
         # A second is what is promised; the rest is for a machine that has other things to do.
         self.assertLess(took, 5)
         for session in others:
