@@ -1,4 +1,4 @@
-#include "ca/team.h"
+#include "ca/team_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,23 +19,6 @@
 #include "ca/pem.h"
 #include "tls/asn1.h"
 
-#define PATH_BYTES 4096
-#define TEAM_FILE_BYTES 64
-
-/* A team in the making. */
-struct work {
-    const struct ca_team_order *order;
-    char team[LIMIT_TEAM_BYTES + 1];
-    X509 *root;
-    EVP_PKEY *root_key; /* NULL when adopted */
-    X509 *issuing;
-    EVP_PKEY *issuing_key;
-    X509 *server;
-    STACK_OF(X509) * cas;       /* of ca.pem; owns what is in it, not ROOT and ISSUING */
-    STACK_OF(X509_CRL) * lists; /* of crl.pem, likewise */
-    char reason[CA_TEAM_REASON_BYTES];
-};
-
 static void work_deinit(struct work *work)
 {
     X509_free(work->root);
@@ -48,26 +31,27 @@ static void work_deinit(struct work *work)
     ERR_clear_error();
 }
 
-static enum sp_error fail(struct work *work, enum sp_error error, const char *sentence)
+enum sp_error work_fail(struct work *work, enum sp_error error, const char *sentence)
 {
     (void)snprintf(work->reason, sizeof(work->reason), "%s", sentence);
     return error;
 }
 
 /* DIRECTORY/NAME into OUT; SP_EFILE when it is too long. */
-static enum sp_error path_of(struct work *work, const char *directory, const char *name,
-                             char out[PATH_BYTES])
+enum sp_error work_path_of(struct work *work, const char *directory, const char *name,
+                           char out[PATH_BYTES])
 {
     int size = snprintf(out, PATH_BYTES, "%s/%s", directory, name);
 
-    return size > 0 && size < PATH_BYTES ? SP_OK
-                                         : fail(work, SP_EFILE, "the directory's name is too long");
+    return size > 0 && size < PATH_BYTES
+               ? SP_OK
+               : work_fail(work, SP_EFILE, "the directory's name is too long");
 }
 
 static enum sp_error make_directory(struct work *work, const char *name)
 {
     char path[PATH_BYTES];
-    enum sp_error error = path_of(work, work->order->directory, name, path);
+    enum sp_error error = work_path_of(work, work->order->directory, name, path);
 
     if (error == SP_OK && mkdir(path, 0700) != 0) {
         (void)snprintf(work->reason, sizeof(work->reason), "%s: %s", path, error_text(errno));
@@ -79,10 +63,10 @@ static enum sp_error make_directory(struct work *work, const char *name)
 static enum sp_error sync_directory(struct work *work, const char *name)
 {
     char path[PATH_BYTES];
-    enum sp_error error = path_of(work, work->order->directory, name, path);
+    enum sp_error error = work_path_of(work, work->order->directory, name, path);
 
     if (error == SP_OK && file_sync_directory(path) != SP_OK) {
-        error = fail(work, SP_EIO, "a directory cannot be synced");
+        error = work_fail(work, SP_EIO, "a directory cannot be synced");
     }
     return error;
 }
@@ -90,12 +74,12 @@ static enum sp_error sync_directory(struct work *work, const char *name)
 static enum sp_error new_key(struct work *work, const char *name, EVP_PKEY **out)
 {
     char path[PATH_BYTES];
-    enum sp_error error = path_of(work, work->order->directory, name, path);
+    enum sp_error error = work_path_of(work, work->order->directory, name, path);
 
     if (error == SP_OK) {
         error = ca_key_new(out);
         if (error != SP_OK) {
-            return fail(work, error, "OpenSSL cannot make a key");
+            return work_fail(work, error, "OpenSSL cannot make a key");
         }
         error = ca_key_write(*out, path, work->reason, sizeof(work->reason));
     }
@@ -125,7 +109,7 @@ static enum sp_error write_certificates(struct work *work, const char *name, X50
 {
     char path[PATH_BYTES];
     X509 *both[] = {first, second};
-    enum sp_error error = path_of(work, work->order->directory, name, path);
+    enum sp_error error = work_path_of(work, work->order->directory, name, path);
 
     return error == SP_OK ? pem_write_certificates(path, both, second == NULL ? 1 : 2, work->reason,
                                                    sizeof(work->reason))
@@ -133,8 +117,8 @@ static enum sp_error write_certificates(struct work *work, const char *name, X50
 }
 
 /* A list of ISSUER's, with the entries of OLD if that is not NULL, at the end of the others. */
-static enum sp_error add_list(struct work *work, X509 *issuer, EVP_PKEY *key, const X509_CRL *old,
-                              int days)
+enum sp_error work_add_list(struct work *work, X509 *issuer, EVP_PKEY *key, const X509_CRL *old,
+                            int days)
 {
     X509_CRL *list = NULL;
     enum sp_error error = ca_crl_new(issuer, key, old, days, work->order->now_ms, &list);
@@ -143,13 +127,13 @@ static enum sp_error add_list(struct work *work, X509 *issuer, EVP_PKEY *key, co
         ca_crl_free(list);
         error = SP_ENOMEM;
     }
-    return error == SP_OK ? SP_OK : fail(work, error, "OpenSSL cannot make a revocation list");
+    return error == SP_OK ? SP_OK : work_fail(work, error, "OpenSSL cannot make a revocation list");
 }
 
 static enum sp_error add_ca(struct work *work, X509 *certificate)
 {
     if (X509_up_ref(certificate) != 1 || sk_X509_push(work->cas, certificate) == 0) {
-        return fail(work, SP_ENOMEM, "out of memory");
+        return work_fail(work, SP_ENOMEM, "out of memory");
     }
     return SP_OK;
 }
@@ -177,134 +161,11 @@ static enum sp_error make_authority(struct work *work)
         error = add_ca(work, work->issuing);
     }
     if (error == SP_OK) {
-        error = add_list(work, work->root, work->root_key, NULL, CA_ROOT_CRL_DAYS);
+        error = work_add_list(work, work->root, work->root_key, NULL, CA_ROOT_CRL_DAYS);
     }
     return error == SP_OK
-               ? add_list(work, work->issuing, work->issuing_key, NULL, CA_ISSUING_CRL_DAYS)
+               ? work_add_list(work, work->issuing, work->issuing_key, NULL, CA_ISSUING_CRL_DAYS)
                : error;
-}
-
-/* What make-test-ca has written down as the team's name. */
-static enum sp_error adopt_name(struct work *work)
-{
-    char path[PATH_BYTES];
-    char why[256] = "";
-    char *text = NULL;
-    size_t size = 0;
-    enum sp_error error = path_of(work, work->order->adopt, "team", path);
-
-    if (error != SP_OK) {
-        return error;
-    }
-    error = file_read(path, TEAM_FILE_BYTES, &text, &size, why, sizeof(why));
-    if (error != SP_OK) {
-        (void)snprintf(work->reason, sizeof(work->reason),
-                       "%s: %s; is that a directory of tools/make-test-ca?", path, why);
-        return error;
-    }
-    size = strcspn(text, "\n");
-    if (name_check_team(text, size) != SP_OK) {
-        (void)snprintf(work->reason, sizeof(work->reason), "%s: holds no team's name", path);
-        error = SP_ENAME;
-    } else if (work->order->team != NULL &&
-               (strlen(work->order->team) != size || memcmp(text, work->order->team, size) != 0)) {
-        (void)snprintf(work->reason, sizeof(work->reason),
-                       "%s is the authority of the team '%.*s', not '%s'", work->order->adopt,
-                       (int)size, text, work->order->team);
-        error = SP_ENAME;
-    } else {
-        memcpy(work->team, text, size);
-        work->team[size] = '\0';
-    }
-    free(text);
-    return error;
-}
-
-/* The issuing CA's key, which is copied, must be its key. */
-static enum sp_error adopt_key(struct work *work)
-{
-    char from[PATH_BYTES];
-    char to[PATH_BYTES];
-    enum sp_error error = path_of(work, work->order->adopt, "issuing/key.pem", from);
-
-    if (error == SP_OK) {
-        error = path_of(work, work->order->directory, "ca/issuing-key.pem", to);
-    }
-    if (error == SP_OK) {
-        error = ca_key_read(from, &work->issuing_key, work->reason, sizeof(work->reason));
-    }
-    if (error == SP_OK && X509_check_private_key(work->issuing, work->issuing_key) != 1) {
-        (void)snprintf(work->reason, sizeof(work->reason),
-                       "%s: is not the key of the certificate beside it", from);
-        error = SP_EKEY;
-    }
-    return error == SP_OK ? ca_key_write(work->issuing_key, to, work->reason, sizeof(work->reason))
-                          : error;
-}
-
-/* The lists as they are, but for the issuing CA's, which is made anew with its entries. */
-static enum sp_error adopt_lists(struct work *work)
-{
-    char path[PATH_BYTES];
-    X509_CRL *old = NULL;
-    int index = -1;
-    enum sp_error error = path_of(work, work->order->adopt, "crl.pem", path);
-
-    if (error == SP_OK) {
-        error = pem_read_lists(path, &work->lists, work->reason, sizeof(work->reason));
-    }
-    if (error != SP_OK) {
-        return error;
-    }
-    index = ca_crl_find(work->lists, work->issuing);
-    if (index < 0) {
-        (void)snprintf(work->reason, sizeof(work->reason),
-                       "%s: has no revocation list of the issuing CA, so what was withdrawn is not "
-                       "known; run: make-test-ca -d %s crl",
-                       path, work->order->adopt);
-        return SP_ENOCRL;
-    }
-    old = sk_X509_CRL_delete(work->lists, index);
-    error = add_list(work, work->issuing, work->issuing_key, old, CA_ISSUING_CRL_DAYS);
-    ca_crl_free(old);
-    return error;
-}
-
-static enum sp_error adopt_certificates(struct work *work)
-{
-    char path[PATH_BYTES];
-    enum sp_error error = path_of(work, work->order->adopt, "root.pem", path);
-
-    if (error == SP_OK) {
-        error = pem_read_certificate(path, &work->root, work->reason, sizeof(work->reason));
-    }
-    if (error == SP_OK) {
-        error = path_of(work, work->order->adopt, "issuing/cert.pem", path);
-    }
-    if (error == SP_OK) {
-        error = pem_read_certificate(path, &work->issuing, work->reason, sizeof(work->reason));
-    }
-    if (error == SP_OK && X509_verify(work->issuing, X509_get0_pubkey(work->root)) != 1) {
-        (void)snprintf(work->reason, sizeof(work->reason),
-                       "%s: was not signed by the root beside it", path);
-        error = SP_ECERT;
-    }
-    if (error == SP_OK) {
-        error = path_of(work, work->order->adopt, "ca.pem", path);
-    }
-    return error == SP_OK
-               ? pem_read_certificates(path, &work->cas, work->reason, sizeof(work->reason))
-               : error;
-}
-
-static enum sp_error adopt_authority(struct work *work)
-{
-    enum sp_error error = adopt_certificates(work);
-
-    if (error == SP_OK) {
-        error = adopt_key(work);
-    }
-    return error == SP_OK ? adopt_lists(work) : error;
 }
 
 /* The certificates below the issuing CA, each with a new key. */
@@ -348,11 +209,11 @@ static enum sp_error write_authority(struct work *work)
         error = write_certificates(work, "ca/issuing.pem", work->issuing, NULL);
     }
     if (error == SP_OK) {
-        error = path_of(work, work->order->directory, "ca.pem", path);
+        error = work_path_of(work, work->order->directory, "ca.pem", path);
     }
     cas = calloc((size_t)count, sizeof(X509 *));
     if (error == SP_OK && cas == NULL) {
-        error = fail(work, SP_ENOMEM, "out of memory");
+        error = work_fail(work, SP_ENOMEM, "out of memory");
     }
     if (error == SP_OK) {
         for (int i = 0; i < count; i++) {
@@ -363,7 +224,7 @@ static enum sp_error write_authority(struct work *work)
     }
     free(cas);
     if (error == SP_OK) {
-        error = path_of(work, work->order->directory, "crl.pem", path);
+        error = work_path_of(work, work->order->directory, "crl.pem", path);
     }
     return error == SP_OK
                ? pem_write_lists(path, work->lists, false, work->reason, sizeof(work->reason))
@@ -380,10 +241,10 @@ static enum sp_error tell(struct work *work, struct ca_team *out)
         !asn1_time_to_ms(X509_get0_notAfter(work->root), &out->root_ends_ms) ||
         !asn1_time_to_ms(X509_get0_notAfter(work->issuing), &out->issuing_ends_ms) ||
         !asn1_time_to_ms(X509_get0_notAfter(work->server), &out->server_ends_ms)) {
-        return fail(work, SP_EINTERNAL, "a certificate that was made cannot be read");
+        return work_fail(work, SP_EINTERNAL, "a certificate that was made cannot be read");
     }
     if (root_list < 0) {
-        return fail(work, SP_ENOCRL, "there is no revocation list of the root");
+        return work_fail(work, SP_ENOCRL, "there is no revocation list of the root");
     }
     (void)asn1_time_to_ms(X509_CRL_get0_nextUpdate(sk_X509_CRL_value(work->lists, root_list)),
                           &out->root_list_ends_ms);
@@ -400,7 +261,7 @@ static enum sp_error make(struct work *work, struct ca_team *out)
         error = make_directory(work, "server");
     }
     if (error == SP_OK) {
-        error = work->order->adopt == NULL ? make_authority(work) : adopt_authority(work);
+        error = work->order->adopt == NULL ? make_authority(work) : work_adopt(work);
     }
     if (error == SP_OK) {
         error = make_leaves(work);
@@ -425,9 +286,9 @@ enum sp_error ca_team_make(const struct ca_team_order *order, struct ca_team *ou
 
     *out = (struct ca_team){0};
     if (order->adopt != NULL) {
-        error = adopt_name(&work);
+        error = work_adopt_name(&work);
     } else if (name_check_team(order->team, strlen(order->team)) != SP_OK) {
-        error = fail(&work, SP_ENAME, "the team's name is not allowed");
+        error = work_fail(&work, SP_ENAME, "the team's name is not allowed");
     } else {
         memcpy(work.team, order->team, strlen(order->team));
     }

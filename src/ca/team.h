@@ -7,7 +7,7 @@
 
 #include "ca/host.h"
 
-#define CA_TEAM_REASON_BYTES 5120
+#define CA_TEAM_REASON_BYTES 4096
 
 struct ca_team_order {
     const char *directory; /* exists, and is empty of what is made below */
