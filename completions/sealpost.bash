@@ -2,7 +2,7 @@
 _sealpost()
 {
     local cur prev word command='' second='' i
-    local commands='chat say log room member device send submit get file box whoami status version help'
+    local commands='chat say log room member device send submit get file box whoami status doctor version help'
     local options='--server --cert --key --ca --profile --json --plain --quiet --verbose --no-color --no-input
         --timeout --help --version'
     cur=${COMP_WORDS[COMP_CWORD]}

@@ -1,5 +1,5 @@
 # fish completion of sealpost(1)
-set -l commands chat say log room member device send submit get file box whoami status version help
+set -l commands chat say log room member device send submit get file box whoami status doctor version help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c sealpost -f
@@ -16,6 +16,7 @@ complete -c sealpost -n $none -a file -d 'files of a room or a box'
 complete -c sealpost -n $none -a box -d 'submission boxes'
 complete -c sealpost -n $none -a whoami -d 'show who you are to the server'
 complete -c sealpost -n $none -a status -d 'show how the server is doing'
+complete -c sealpost -n $none -a doctor -d 'look at everything between you and a login'
 complete -c sealpost -n $none -a version -d 'show the version'
 complete -c sealpost -n $none -a help -d 'show help'
 complete -c sealpost -n '__fish_seen_subcommand_from room' -a 'list create join leave members topic'

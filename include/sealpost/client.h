@@ -92,6 +92,24 @@ SP_API void sp_client_service(struct sp_client *client);
 /* Says goodbye: what was requested is sent, then BYE and close_notify; SP_NOTICE_CLOSED follows. */
 SP_API void sp_client_close(struct sp_client *client);
 
+/* How far a connection has got; what it failed with means another thing at each. */
+enum sp_stage {
+    SP_STAGE_CONNECT = 0, /* the name, TCP */
+    SP_STAGE_TLS = 1,     /* the handshake: an error about a certificate is about the server's */
+    SP_STAGE_LOGIN = 2,   /* the server judges us: such an error is about ours */
+};
+/* Of the present connection, or of the last one. */
+SP_API enum sp_stage sp_client_stage(const struct sp_client *client);
+
+/* The device's own certificate, as it was loaded. */
+struct sp_certificate {
+    const char *username; /* "" if it names none; valid as long as the client */
+    const char *team;     /* likewise */
+    int64_t not_before_ms;
+    int64_t not_after_ms;
+};
+SP_API void sp_client_certificate(const struct sp_client *client, struct sp_certificate *out);
+
 enum sp_notice_type {
     SP_NOTICE_LOGIN = 1, /* the server let us in; .login */
     SP_NOTICE_CLOSED,    /* the connection is over; .error (SP_OK after sp_client_close()), .text */

@@ -78,6 +78,9 @@ static const struct command commands[] = {
      "The owner of the box sees all submissions, everybody else their own.\n"},
     {"whoami", "", 0, 0, 0, cmd_whoami, "show who you are to the server", ""},
     {"status", "", 0, 0, 0, cmd_status, "show how the server is doing", ""},
+    {"doctor", "", 0, 0, 0, cmd_doctor, "look at everything between you and a login",
+     "Says of each thing on the way whether it is good, and what to do if not. The exit code is\n"
+     "that of the first error.\n"},
     {"version", "", 0, 0, 0, cmd_version, "show the version", ""},
     {"help", "[COMMAND]", 0, 2, 0, cmd_help, "show help", ""},
 };

@@ -62,6 +62,7 @@ int cmd_box_list(struct cli *cli);
 int cmd_box_show(struct cli *cli);
 int cmd_whoami(struct cli *cli);
 int cmd_status(struct cli *cli);
+int cmd_doctor(struct cli *cli);
 int cmd_version(struct cli *cli);
 int cmd_help(struct cli *cli);
 

@@ -302,6 +302,7 @@ enum sp_error settings_resolve(const struct options *options, environment_fn env
 {
     static enum sp_error (*const readers[])(struct resolver *, struct layer *) = {
         read_options, read_environment, read_profile};
+    static const char *const places[] = {"options", "environment", "profile"};
     struct resolver resolver = {.options = options,
                                 .environment = environment,
                                 .context = context,
@@ -321,7 +322,14 @@ enum sp_error settings_resolve(const struct options *options, environment_fn env
         if (error == SP_OK) {
             error = merge(&resolver, &merged, &layer);
         }
+        if (out->server_from == NULL && merged.value[SETTING_SERVER][0] != '\0') {
+            out->server_from = places[i];
+        }
+        if (out->cert_from == NULL && merged.value[SETTING_CERT][0] != '\0') {
+            out->cert_from = places[i];
+        }
     }
+    (void)join(out->profile, resolver.path, "", "");
     if (error == SP_OK) {
         error = check_complete(&resolver, &merged);
     }

@@ -16,6 +16,9 @@ struct settings {
     char cert[SETTINGS_PATH_BYTES];
     char key[SETTINGS_PATH_BYTES];
     char ca[SETTINGS_PATH_BYTES];
+    const char *server_from; /* "options", "environment" or "profile"; NULL: nobody has said it */
+    const char *cert_from;
+    char profile[SETTINGS_PATH_BYTES]; /* its file, whether it is there or not; "" if unknown */
 };
 
 /* getenv(3), or a test's. */

@@ -163,6 +163,21 @@ static void follow_core(struct sp_client *client)
     }
 }
 
+enum sp_stage sp_client_stage(const struct sp_client *client)
+{
+    return client->link.stage;
+}
+
+void sp_client_certificate(const struct sp_client *client, struct sp_certificate *out)
+{
+    const struct certificate_info *own = authority_own(client->authority);
+
+    *out = (struct sp_certificate){.username = own->username,
+                                   .team = own->team,
+                                   .not_before_ms = own->not_before_ms,
+                                   .not_after_ms = own->not_after_ms};
+}
+
 int sp_client_fd(const struct sp_client *client)
 {
     return link_fd(&client->link);

@@ -59,6 +59,7 @@ void link_start(struct link *link, int timeout_ms)
 {
     const char *problem = "";
 
+    link->stage = SP_STAGE_CONNECT;
     link->deadline_ms = now_ms(link) + timeout_ms;
     if (dial_start(&link->dial, link->names->host, link->names->port, now_ms(link),
                    link->deadline_ms, &problem) != SP_OK) {
@@ -91,6 +92,7 @@ static void step_dialling(struct link *link)
         return;
     }
     link->state = LINK_HANDSHAKE;
+    link->stage = SP_STAGE_TLS;
 }
 
 static void step_handshake(struct link *link)
@@ -100,6 +102,7 @@ static void step_handshake(struct link *link)
     enum sp_error error = stream_handshake(link->stream);
     if (error == SP_OK) {
         link->state = LINK_UP;
+        link->stage = SP_STAGE_LOGIN;
     } else if (error != SP_EAGAIN) {
         reason_server(link->names, error, stream_reason(link->stream), text, sizeof text);
         core_stop(link->core, error, text);

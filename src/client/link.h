@@ -19,6 +19,7 @@ enum link_state {
 
 struct link {
     enum link_state state;
+    enum sp_stage stage; /* how far this connection has got, or the last one */
     struct core *core;
     const struct peer_names *names;
     struct authority *authority;

@@ -69,10 +69,33 @@ static enum sp_error create_private(const char *path)
     return SP_OK;
 }
 
+/* PATH as a URI (SQLite: "URI Filenames") that says that nobody changes the file. */
+static enum sp_error open_immutable(struct db *db, const char *path, int flags)
+{
+    size_t capacity = sizeof("file:?immutable=1") + 3 * strlen(path);
+    char *uri = malloc(capacity);
+    int at = 0;
+
+    if (uri == NULL) {
+        return SP_ENOMEM;
+    }
+    at = snprintf(uri, capacity, "file:");
+    for (; *path != '\0'; path++) {
+        bool special = strchr("%?#", *path) != NULL;
+
+        at += snprintf(uri + at, capacity - (size_t)at, special ? "%%%02x" : "%c",
+                       (unsigned char)*path);
+    }
+    (void)snprintf(uri + at, capacity - (size_t)at, "?immutable=1");
+    int result = sqlite3_open_v2(uri, &db->handle, flags | SQLITE_OPEN_URI, NULL);
+    free(uri);
+    return db_translate(db, result);
+}
+
 static enum sp_error open_handle(struct db *db, const char *path, enum db_mode mode)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                (mode == DB_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+                (mode == DB_WRITER ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
     enum sp_error error = SP_OK;
 
     if (db->in_memory) {
@@ -83,7 +106,8 @@ static enum sp_error open_handle(struct db *db, const char *path, enum db_mode m
     if (error != SP_OK) {
         return error;
     }
-    error = db_translate(db, sqlite3_open_v2(path, &db->handle, flags, NULL));
+    error = mode == DB_SNAPSHOT ? open_immutable(db, path, flags)
+                                : db_translate(db, sqlite3_open_v2(path, &db->handle, flags, NULL));
     if (error != SP_OK) {
         return error;
     }

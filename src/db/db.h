@@ -17,8 +17,10 @@
 struct db;
 
 enum db_mode {
-    DB_WRITER, /* made with mode 0600 if absent; its directory must exist */
-    DB_READER, /* read-only; the file must exist */
+    DB_WRITER,   /* made with mode 0600 if absent; its directory must exist */
+    DB_READER,   /* read-only; the file must exist */
+    DB_SNAPSHOT, /* likewise, of a file that nobody uses: makes no WAL and no index beside it, and
+                    does not see what is in them */
 };
 
 #define DB_MEMORY ":memory:"

@@ -26,51 +26,51 @@ enum key_change { AT_START, AT_RELOAD };
 struct key {
     const char *name;
     enum key_type type;
+    enum key_change change;
     size_t offset; /* in struct settings */
     uint64_t minimum;
     uint64_t maximum;
     const char *standard; /* the default; NULL: must be given; "": need not be there */
-    enum key_change change;
     const char *meaning;
 };
 
 #define FIELD(name) offsetof(struct settings, name)
 
 static const struct key keys[] = {
-    {"listen", KEY_TEXT, FIELD(listen), 0, 0, "[::]:7643", AT_START, "HOST:PORT to listen on"},
-    {"host", KEY_HOST, FIELD(host), 0, 0, "", AT_RELOAD,
+    {"listen", KEY_TEXT, AT_START, FIELD(listen), 0, 0, "[::]:7643", "HOST:PORT to listen on"},
+    {"host", KEY_HOST, AT_RELOAD, FIELD(host), 0, 0, "",
      "HOST[:PORT] under which clients find this server"},
-    {"team", KEY_TEAM, FIELD(team), 0, 0, NULL, AT_START,
+    {"team", KEY_TEAM, AT_START, FIELD(team), 0, 0, NULL,
      "the team's name, as in its certificates"},
-    {"ca", KEY_PATH, FIELD(ca), 0, 0, NULL, AT_RELOAD, "PEM: the root, then the issuing CAs"},
-    {"cert", KEY_PATH, FIELD(cert), 0, 0, NULL, AT_RELOAD,
+    {"ca", KEY_PATH, AT_RELOAD, FIELD(ca), 0, 0, NULL, "PEM: the root, then the issuing CAs"},
+    {"cert", KEY_PATH, AT_RELOAD, FIELD(cert), 0, 0, NULL,
      "PEM: the server's certificate, then its issuing CA"},
-    {"key", KEY_PATH, FIELD(key), 0, 0, NULL, AT_RELOAD, "PEM: its private key, mode 0600"},
-    {"crl", KEY_PATH, FIELD(crl), 0, 0, NULL, AT_RELOAD,
+    {"key", KEY_PATH, AT_RELOAD, FIELD(key), 0, 0, NULL, "PEM: its private key, mode 0600"},
+    {"crl", KEY_PATH, AT_RELOAD, FIELD(crl), 0, 0, NULL,
      "PEM: the revocation lists of the root and the issuing CAs"},
-    {"issuer_cert", KEY_PATH, FIELD(issuer_cert), 0, 0, "", AT_START,
+    {"issuer_cert", KEY_PATH, AT_START, FIELD(issuer_cert), 0, 0, "",
      "PEM: the CA that signs for those who join by a code"},
-    {"issuer_key", KEY_PATH, FIELD(issuer_key), 0, 0, "", AT_START,
+    {"issuer_key", KEY_PATH, AT_START, FIELD(issuer_key), 0, 0, "",
      "PEM: its private key, mode 0600"},
-    {"state", KEY_PATH, FIELD(state), 0, 0, NULL, AT_START,
+    {"state", KEY_PATH, AT_START, FIELD(state), 0, 0, NULL,
      "directory of the database and the files"},
-    {"admit", KEY_ADMIT, FIELD(admit_ca), 0, 0, "ca", AT_RELOAD,
+    {"admit", KEY_ADMIT, AT_RELOAD, FIELD(admit_ca), 0, 0, "ca",
      "ca: the CA's certificates make members; none: only known devices"},
-    {"log_level", KEY_LOG_LEVEL, FIELD(log_level), 0, 0, "info", AT_RELOAD,
+    {"log_level", KEY_LOG_LEVEL, AT_RELOAD, FIELD(log_level), 0, 0, "info",
      "debug, info, warning or error"},
-    {"max_sessions", KEY_NUMBER, FIELD(max_sessions), 1, 65536, "16384", AT_START,
+    {"max_sessions", KEY_NUMBER, AT_START, FIELD(max_sessions), 1, 65536, "16384",
      "sessions at a time"},
-    {"max_file_bytes", KEY_SIZE, FIELD(max_file_bytes), 1, LIMIT_FILE_BYTES, "1T", AT_RELOAD,
+    {"max_file_bytes", KEY_SIZE, AT_RELOAD, FIELD(max_file_bytes), 1, LIMIT_FILE_BYTES, "1T",
      "the largest file"},
-    {"message_rate", KEY_NUMBER, FIELD(message_rate), 0, 1000000, "50", AT_RELOAD,
+    {"message_rate", KEY_NUMBER, AT_RELOAD, FIELD(message_rate), 0, 1000000, "50",
      "messages and files a second from one member; 0: any number"},
-    {"message_burst", KEY_NUMBER, FIELD(message_burst), 1, 1000000, "500", AT_RELOAD,
+    {"message_burst", KEY_NUMBER, AT_RELOAD, FIELD(message_burst), 1, 1000000, "500",
      "and at once, after some silence"},
-    {"disk_reserve", KEY_SIZE, FIELD(disk_reserve_bytes), 0, UINT64_MAX / 2, "256M", AT_START,
+    {"disk_reserve", KEY_SIZE, AT_START, FIELD(disk_reserve_bytes), 0, UINT64_MAX / 2, "256M",
      "free space that files never get"},
-    {"file_workers", KEY_NUMBER, FIELD(file_workers), 1, 64, "2", AT_START,
+    {"file_workers", KEY_NUMBER, AT_START, FIELD(file_workers), 1, 64, "2",
      "threads that write files"},
-    {"readers", KEY_NUMBER, FIELD(readers), 1, 16, "2", AT_START, "threads that read the database"},
+    {"readers", KEY_NUMBER, AT_START, FIELD(readers), 1, 16, "2", "threads that read the database"},
 };
 
 struct loading {

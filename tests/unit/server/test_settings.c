@@ -125,6 +125,43 @@ static void wrong_flags_are_named(void **state)
     assert_non_null(strstr(message, "/nowhere/at.all"));
 }
 
+/* What a reload takes and what it leaves. */
+static void exchanged(void **state)
+{
+    (void)state;
+    struct settings running;
+    struct settings loaded;
+    struct settings_changes changes;
+    char message[SETTINGS_MESSAGE_BYTES];
+    assert_int_equal(load(GOOD "host = a\n", 0, NULL, &running, message), SP_OK);
+    assert_int_equal(load(GOOD "host = a\n", 0, NULL, &loaded, message), SP_OK);
+    settings_exchange(&running, &loaded, &changes);
+    assert_string_equal(changes.now, "");
+    assert_string_equal(changes.later, "");
+    settings_deinit(&loaded);
+    static const char changed[] =
+        "team = new\nca = b.pem\ncert = /etc/cert.pem\nkey=key.pem\ncrl = crl.pem\nstate = other\n"
+        "admit = none\nlog_level = debug\nmessage_rate = 7\nmax_sessions = 9\nissuer_cert = "
+        "c\nissuer_key = k\n";
+    assert_int_equal(load(changed, 0, NULL, &loaded, message), SP_OK);
+    settings_exchange(&running, &loaded, &changes);
+    assert_string_equal(changes.now, "host,ca,admit,log_level,message_rate");
+    assert_string_equal(changes.later, "team,issuer_cert,issuer_key,state,max_sessions");
+    assert_null(running.host);
+    assert_string_equal(loaded.host, "a");
+    assert_string_equal(running.ca, "/tmp/b.pem");
+    assert_string_equal(loaded.ca, "/tmp/ca.pem");
+    assert_string_equal(running.team, "test");
+    assert_string_equal(running.state, "/tmp/state");
+    assert_null(running.issuer_key);
+    assert_false(running.admit_ca);
+    assert_int_equal(running.log_level, LOG_DEBUG);
+    assert_int_equal(running.message_rate, 7);
+    assert_int_equal(running.max_sessions, 16384);
+    settings_deinit(&loaded);
+    settings_deinit(&running);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +169,7 @@ int main(void)
         cmocka_unit_test(flags_override_the_file),
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(wrong_flags_are_named),
+        cmocka_unit_test(exchanged),
     };
     return cmocka_run_group_tests_name("server/settings", tests, NULL, NULL);
 }
