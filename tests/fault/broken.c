@@ -1,0 +1,105 @@
+/*
+ * Makes a correct program one that loses what it has acknowledged, in the way that FAULT_BROKEN
+ * says. That is how each test of durability shows that it would find such a mistake: it must fail
+ * with this library in front.
+ *
+ *   ack-first          a COMMIT is said to be done, and is done when the next transaction begins, or a
+ *                      checkpoint
+ *   sync-normal        the database's writer gets synchronous=NORMAL: a commit is not synced
+ *   no-directory-sync  fsync() of a directory does nothing
+ *   no-file-sync       fsync() of a file does nothing
+ */
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <pthread.h>
+
+#include <sqlite3.h>
+
+#define SQL_BYTES 1024
+
+static struct {
+    int (*step)(sqlite3_stmt *statement);
+    int (*exec)(sqlite3 *db, const char *sql, int (*row)(void *, int, char **, char **),
+                void *context, char **error);
+    int (*checkpoint)(sqlite3 *db, const char *name, int mode, int *in_wal, int *written_back);
+    int (*fsync)(int fd);
+    const char *way;
+    pthread_once_t once;
+    sqlite3_stmt *late; /* the COMMIT that was said to be done */
+} next = {.once = PTHREAD_ONCE_INIT};
+
+static void look_up(void)
+{
+    *(void **)&next.step = dlsym(RTLD_NEXT, "sqlite3_step");
+    *(void **)&next.exec = dlsym(RTLD_NEXT, "sqlite3_exec");
+    *(void **)&next.checkpoint = dlsym(RTLD_NEXT, "sqlite3_wal_checkpoint_v2");
+    *(void **)&next.fsync = dlsym(RTLD_NEXT, "fsync");
+    next.way = getenv("FAULT_BROKEN");
+}
+
+static int is_broken(const char *way)
+{
+    (void)pthread_once(&next.once, look_up);
+    return next.way != NULL && strcmp(next.way, way) == 0;
+}
+
+static void commit_late(void)
+{
+    if (next.late != NULL) {
+        (void)next.step(next.late);
+        (void)sqlite3_reset(next.late);
+        next.late = NULL;
+    }
+}
+
+/* Only the domain's thread, the one writer, has transactions. */
+int sqlite3_step(sqlite3_stmt *statement)
+{
+    const char *sql = is_broken("ack-first") ? sqlite3_sql(statement) : NULL;
+
+    if (sql != NULL && strcmp(sql, "COMMIT") == 0) {
+        next.late = statement;
+        return SQLITE_DONE;
+    }
+    if (sql != NULL && strcmp(sql, "BEGIN") == 0) {
+        commit_late();
+    }
+    return next.step(statement);
+}
+
+int sqlite3_wal_checkpoint_v2(sqlite3 *db, const char *name, int mode, int *in_wal,
+                              int *written_back)
+{
+    (void)is_broken("");
+    commit_late();
+    return next.checkpoint(db, name, mode, in_wal, written_back);
+}
+
+int sqlite3_exec(sqlite3 *db, const char *sql, int (*row)(void *, int, char **, char **),
+                 void *context, char **error)
+{
+    static const char full[] = "synchronous = FULL";
+    char changed[SQL_BYTES];
+    const char *at = is_broken("sync-normal") ? strstr(sql, full) : NULL;
+
+    if (at != NULL) {
+        (void)snprintf(changed, sizeof changed, "%.*ssynchronous = NORMAL%s", (int)(at - sql), sql,
+                       at + strlen(full));
+        sql = changed;
+    }
+    return next.exec(db, sql, row, context, error);
+}
+
+int fsync(int fd)
+{
+    struct stat status;
+
+    if ((is_broken("no-directory-sync") || is_broken("no-file-sync")) && fstat(fd, &status) == 0 &&
+        (S_ISDIR(status.st_mode) != 0) == is_broken("no-directory-sync")) {
+        return 0;
+    }
+    return next.fsync(fd);
+}
