@@ -3,18 +3,17 @@
  * says. That is how each test of durability shows that it would find such a mistake: it must fail
  * with this library in front.
  *
- *   ack-first          a COMMIT is said to be done, and is done when the next transaction begins, or a
- *                      checkpoint
- *   sync-normal        the database's writer gets synchronous=NORMAL: a commit is not synced
- *   no-directory-sync  fsync() of a directory does nothing
- *   no-file-sync       fsync() of a file does nothing
+ *   ack-first          a COMMIT is said to be done, and is done when the next transaction begins,
+ * or a checkpoint sync-normal        the database's writer gets synchronous=NORMAL: a commit is not
+ * synced no-directory-sync  fsync() of a directory does nothing no-file-sync       fsync() of a
+ * file does nothing
  */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <pthread.h>
 
 #include <sqlite3.h>
 

@@ -46,7 +46,7 @@ struct handle {
     sqlite3_file base;
     struct inode *inode;
     struct name *unsynced; /* a new rollback journal: its first sync is its directory's, too */
-    unsigned shared; /* locks of the WAL's index, one bit each */
+    unsigned shared;       /* locks of the WAL's index, one bit each */
     unsigned exclusive;
 };
 

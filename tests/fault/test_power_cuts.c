@@ -51,7 +51,8 @@ static struct {
     uint32_t by_client_id[4 * REQUESTS]; /* 1 + where in requests[] */
     uint64_t random;
     char trouble[256];
-    bool ignores_directories; /* FAULT_BROKEN; this program's own fsync() stands before broken.c's */
+    bool
+        ignores_directories; /* FAULT_BROKEN; this program's own fsync() stands before broken.c's */
     struct {
         uint64_t asked, acknowledged, refused, unknown, unknown_there, reopened;
     } sums;
