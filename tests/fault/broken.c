@@ -92,13 +92,26 @@ int sqlite3_exec(sqlite3 *db, const char *sql, int (*row)(void *, int, char **, 
     return next.exec(db, sql, row, context, error);
 }
 
-int fsync(int fd)
+/* Whether FD is what FAULT_BROKEN leaves out. */
+static int is_left_out(int fd)
 {
+    char link[64];
+    char path[1024] = "";
     struct stat status;
 
-    if ((is_broken("no-directory-sync") || is_broken("no-file-sync")) && fstat(fd, &status) == 0 &&
-        (S_ISDIR(status.st_mode) != 0) == is_broken("no-directory-sync")) {
+    if (fstat(fd, &status) != 0) {
         return 0;
     }
-    return next.fsync(fd);
+    if (!S_ISDIR(status.st_mode)) {
+        return is_broken("no-file-sync");
+    }
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    int is_bucket = readlink(link, path, sizeof path - 1) > 0 && strstr(path, "/blobs/") != NULL;
+    return is_broken("no-directory-sync") || (is_broken("no-bucket-sync") && is_bucket);
+}
+
+int fsync(int fd)
+{
+    (void)is_broken("");
+    return is_left_out(fd) ? 0 : next.fsync(fd);
 }
