@@ -3,10 +3,12 @@
  * says. That is how each test of durability shows that it would find such a mistake: it must fail
  * with this library in front.
  *
- *   ack-first          a COMMIT is said to be done, and is done when the next transaction begins,
- * or a checkpoint sync-normal        the database's writer gets synchronous=NORMAL: a commit is not
- * synced no-directory-sync  fsync() of a directory does nothing no-file-sync       fsync() of a
- * file does nothing
+ * - ack-first: a COMMIT is said to be done, and is done when the next transaction begins, or a
+ *   checkpoint;
+ * - sync-normal: the database's writer gets synchronous=NORMAL, so that a commit is not synced;
+ * - no-directory-sync: fsync() of a directory does nothing;
+ * - no-bucket-sync: fsync() of a directory of stored files does nothing;
+ * - no-file-sync: fsync() of a file does nothing.
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -14,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <sqlite3.h>
 
@@ -29,6 +32,8 @@ static struct {
     pthread_once_t once;
     sqlite3_stmt *late; /* the COMMIT that was said to be done */
 } next = {.once = PTHREAD_ONCE_INIT};
+
+static _Thread_local int in_exec; /* whose statements do not last */
 
 static void look_up(void)
 {
@@ -59,7 +64,7 @@ int sqlite3_step(sqlite3_stmt *statement)
 {
     const char *sql = is_broken("ack-first") ? sqlite3_sql(statement) : NULL;
 
-    if (sql != NULL && strcmp(sql, "COMMIT") == 0) {
+    if (sql != NULL && strcmp(sql, "COMMIT") == 0 && !in_exec) {
         next.late = statement;
         return SQLITE_DONE;
     }
@@ -89,7 +94,10 @@ int sqlite3_exec(sqlite3 *db, const char *sql, int (*row)(void *, int, char **, 
                        at + strlen(full));
         sql = changed;
     }
-    return next.exec(db, sql, row, context, error);
+    in_exec++;
+    int result = next.exec(db, sql, row, context, error);
+    in_exec--;
+    return result;
 }
 
 /* Whether FD is what FAULT_BROKEN leaves out. */

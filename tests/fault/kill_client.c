@@ -7,8 +7,12 @@
 
 #include "crypto/digest.h"
 
+/* A request was not taken. That the connection is lost comes as a notice, too. */
 static void fail(const struct kill_client *client, const char *what, enum sp_error error)
 {
+    if (error == SP_OK || error == SP_EDISCONNECTED) {
+        return;
+    }
     (void)fprintf(stderr, "client %u: %s: %s\n", client->index, what, sp_error_text(error));
     abort();
 }
@@ -71,9 +75,7 @@ void kill_client_connect(struct kill_client *client)
 {
     enum sp_error error = sp_client_connect(client->client);
 
-    if (error != SP_OK) {
-        fail(client, "connect", error);
-    }
+    fail(client, "connect", error);
     client->state = KILL_CONNECTING;
 }
 
@@ -94,9 +96,7 @@ static void follow(struct kill_client *client)
     const struct sp_follow follow = {.after = client->last, .live = true};
     enum sp_error error = sp_follow(client->client, KILL_ROOM, &follow, &client->following);
 
-    if (error != SP_OK) {
-        fail(client, "follow", error);
-    }
+    fail(client, "follow", error);
     client->shown = client->promises->shown_count;
     client->head = UINT64_MAX;
     client->state = KILL_CATCHING_UP;
@@ -119,9 +119,7 @@ static void set_up(struct kill_client *client)
     if (error == SP_OK && client->index == 0) {
         error = sp_room_create(client->client, NULL, KILL_CLOSED, &closed);
     }
-    if (error != SP_OK) {
-        fail(client, "join", error);
-    }
+    fail(client, "join", error);
     client->state = KILL_SETTING_UP;
 }
 
@@ -141,6 +139,17 @@ static int content_fd(const struct promise *promise)
     return fd;
 }
 
+/* There are as many places as requests. */
+static void keep_unanswered(struct kill_client *client, struct promise *promise)
+{
+    size_t place = 0;
+
+    while (client->unanswered[place] != NULL) {
+        place++;
+    }
+    client->unanswered[place] = promise;
+}
+
 static void ask(struct kill_client *client, struct kill_request *request, struct promise *promise)
 {
     enum sp_error error = SP_OK;
@@ -158,8 +167,10 @@ static void ask(struct kill_client *client, struct kill_request *request, struct
                         promise->size, &request->number);
         free(content);
     }
+    fail(client, "request", error);
     if (error != SP_OK) {
-        fail(client, "request", error);
+        keep_unanswered(client, promise);
+        end_request(request);
     }
 }
 
@@ -215,11 +226,7 @@ static void answered(struct kill_client *client, struct kill_request *request,
 
     promises_answered(client->promises, promise, result);
     if (promise->outcome == OUTCOME_UNKNOWN) {
-        size_t free_place = 0;
-        while (client->unanswered[free_place] != NULL) {
-            free_place++; /* there are as many places as requests */
-        }
-        client->unanswered[free_place] = promise;
+        keep_unanswered(client, promise);
     } else if (promise->outcome == OUTCOME_ACKNOWLEDGED && promise->kind == PROMISE_TEXT) {
         client->acknowledged = promise;
     }
@@ -227,6 +234,13 @@ static void answered(struct kill_client *client, struct kill_request *request,
 }
 
 /* --- files --- */
+
+static void end_getting(struct kill_client *client)
+{
+    (void)close(client->got_fd);
+    client->got_fd = -1;
+    client->getting = 0;
+}
 
 void kill_client_get(struct kill_client *client, struct promise *promise)
 {
@@ -239,8 +253,9 @@ void kill_client_get(struct kill_client *client, struct promise *promise)
     client->got_fd = memfd_create("download", MFD_CLOEXEC);
     client->wanted = promise;
     enum sp_error error = sp_get(client->client, id, client->got_fd, &client->getting);
+    fail(client, "get", error);
     if (error != SP_OK) {
-        fail(client, "get", error);
+        end_getting(client);
     }
 }
 
@@ -262,9 +277,7 @@ static void got(struct kill_client *client, const struct sp_notice *result)
                            result->text);
         }
     }
-    (void)close(client->got_fd);
-    client->got_fd = -1;
-    client->getting = 0;
+    end_getting(client);
 }
 
 /* --- what comes --- */

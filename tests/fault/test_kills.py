@@ -32,6 +32,8 @@ class Kills(unittest.TestCase):
              os.path.join(server.directory, "journal"), port, server.ca.path("members"), str(kills), SEED],
             env=server.env, capture_output=True, text=True, check=False)
         print(done.stdout + done.stderr)
+        if done.returncode != 0:
+            print(server.log()[-2000:])
         harness.check_sanitizers(server.log() + done.stderr)
         return done, server
 
