@@ -272,6 +272,7 @@ static void got(struct kill_client *client, const struct sp_notice *result)
     free(content);
     if (sp_error_class(result->error) != SP_CLASS_UNKNOWN) {
         promise->verified = right;
+        client->promises->got_back += right;
         if (!right) {
             promises_blame(client->promises, "file %u does not come back: %s", promise->number,
                            result->text);

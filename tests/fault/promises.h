@@ -57,7 +57,7 @@ struct promises {
     FILE *journal;
     bool journal_dirty;
     char trouble[256]; /* the first promise that was broken; empty: none */
-    uint64_t acknowledged, refused, repeated, retried;
+    uint64_t acknowledged, refused, repeated, retried, got_back;
 };
 
 void promises_init(struct promises *promises, const char *journal);
