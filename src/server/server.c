@@ -252,6 +252,9 @@ enum sp_error server_new(const struct settings_source *source, struct settings *
         error = open_loop(server, message, capacity);
     }
     if (error != SP_OK) {
+        if (message[0] == '\0') { /* who runs out of memory may not have had time for a sentence */
+            snprintf(message, capacity, "%s", sp_error_text(error));
+        }
         server_free(server);
         return error;
     }
