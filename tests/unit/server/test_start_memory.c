@@ -157,7 +157,7 @@ static enum sp_error start(char *message)
     message[0] = '\0';
     enum sp_error error = settings_load(&source, &settings, message, SETTINGS_MESSAGE_BYTES);
     if (error == SP_OK) {
-        error = server_new(&settings, NULL, &server, message, SETTINGS_MESSAGE_BYTES);
+        error = server_new(&source, &settings, NULL, &server, message, SETTINGS_MESSAGE_BYTES);
         server_free(server);
         settings_deinit(&settings);
     }
