@@ -111,6 +111,9 @@ static enum sp_error open_handle(struct db *db, const char *path, enum db_mode m
     if (error != SP_OK) {
         return error;
     }
+    if (mode == DB_WRITER && sqlite3_db_readonly(db->handle, "main") == 1) {
+        return SP_EFILE; /* what SQLite cannot open for writing, it opens for reading */
+    }
     (void)sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
     (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);

@@ -263,7 +263,7 @@ static void step_handshake(struct connection *connection)
     if (error != SP_EDISCONNECTED) {
         log_judged(connection, "refused", error, stream_reason(connection->stream));
     }
-    connection_release_address(connection, true);
+    connection_release_address(connection, error == SP_EDISCONNECTED || is_own_fault(error));
     begin_closing(connection); /* the alert must reach the client */
 }
 

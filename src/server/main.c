@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "crypto/openssl.h"
 #include "crypto/secret.h"
 #include "server/command.h"
 #include "server/server.h"
@@ -131,6 +132,7 @@ static int command_help(int argc, char **argv)
 int main(int argc, char **argv)
 {
     server_block_signals();
+    (void)!openssl_watch_memory(); /* a library before us may have used OpenSSL: so be it */
     if (secret_init() != SP_OK) {
         return command_fail(SP_EINTERNAL, "libsodium cannot be initialised");
     }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "server/internal.h"
 
 #define SWEEP_INTERVAL_MS 500
@@ -97,16 +98,39 @@ static bool file_is_known(void *context, uint32_t bucket, const struct id *file)
     return domain_has_file(context, bucket, file);
 }
 
+/* The directory of all that is kept, made if it is absent. Its name must be durable before what is
+ * in it can be. */
+static enum sp_error make_state(const char *path, char *message, size_t capacity)
+{
+    char *parent = NULL;
+    if (mkdir(path, 0700) != 0) {
+        if (errno == EEXIST) {
+            return SP_OK;
+        }
+        snprintf(message, capacity, "%s: %s", path, error_text(errno));
+        return SP_EFILE;
+    }
+    if (asprintf(&parent, "%s/..", path) < 0) {
+        return SP_ENOMEM;
+    }
+    enum sp_error error = file_sync_directory(parent);
+    if (error != SP_OK) {
+        snprintf(message, capacity, "%s: its parent directory cannot be synced", path);
+    }
+    free(parent);
+    return error;
+}
+
 static enum sp_error open_store(struct server *server, char *message, size_t capacity)
 {
     const struct settings *settings = server->settings;
-    if (mkdir(settings->state, 0700) != 0 && errno != EEXIST) {
-        snprintf(message, capacity, "%s: %s", settings->state, error_text(errno));
-        return SP_EFILE;
-    }
     char *database = NULL;
     char *directory = NULL;
-    enum sp_error error = SP_ENOMEM;
+    enum sp_error error = make_state(settings->state, message, capacity);
+    if (error != SP_OK) {
+        return error;
+    }
+    error = SP_ENOMEM;
     if (asprintf(&database, "%s/sealpost.db", settings->state) < 0) {
         database = NULL;
         goto out;
@@ -228,6 +252,9 @@ enum sp_error server_new(const struct settings_source *source, struct settings *
         error = open_loop(server, message, capacity);
     }
     if (error != SP_OK) {
+        if (message[0] == '\0') { /* who runs out of memory may not have had time for a sentence */
+            snprintf(message, capacity, "%s", sp_error_text(error));
+        }
         server_free(server);
         return error;
     }

@@ -36,7 +36,7 @@ static const struct alert {
      "does not speak this version of the Sealpost protocol"},
     {SSL_AD_PROTOCOL_VERSION, SP_EUNSUPPORTED, "protocol_version", "does not speak TLS 1.3"},
     {SSL_AD_INTERNAL_ERROR, SP_ETLS, "internal_error",
-     "cannot judge certificates at present (a revocation list may be missing); tell its "
+     "cannot judge certificates at present (a revocation list may be missing, or memory); tell its "
      "administrator"},
     {SSL_AD_HANDSHAKE_FAILURE, SP_ETLS, "handshake_failure", "found no common TLS parameters"},
     {SSL_AD_ILLEGAL_PARAMETER, SP_ETLS, "illegal_parameter", "refused a TLS message"},
@@ -98,10 +98,6 @@ enum sp_error alert_explain(unsigned long code, bool is_server, char *reason, si
     int number = ERR_GET_REASON(code);
     const char *text = ERR_reason_error_string(code);
 
-    if (number == ERR_R_MALLOC_FAILURE) {
-        (void)snprintf(reason, capacity, "TLS failed: out of memory");
-        return SP_ENOMEM;
-    }
     if (ERR_GET_LIB(code) == ERR_LIB_SSL) {
         if (number >= SSL_AD_REASON_OFFSET && number <= SSL_AD_REASON_OFFSET + LAST_ALERT) {
             return explain_alert(number - SSL_AD_REASON_OFFSET, is_server, reason, capacity);

@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "crypto/openssl.h"
 #include "tls/alert.h"
 #include "tls/authority_internal.h"
 #include "tls/socket_bio.h"
@@ -66,6 +67,8 @@ enum sp_error stream_new_server(struct authority *authority, int fd, struct stre
 
     if (error == SP_OK) {
         SSL_set_accept_state((*out)->ssl);
+        /* What the client is told if memory does not even suffice to begin with its certificate. */
+        SSL_set_verify_result((*out)->ssl, X509_V_ERR_OUT_OF_MEM);
     }
     return error;
 }
@@ -178,6 +181,10 @@ static enum sp_error judge_result(struct stream *stream, int result)
         char reason[VERDICT_REASON_BYTES];
 
         error = alert_explain(code, stream->authority->is_server, reason, sizeof(reason));
+        if (openssl_found_no_memory()) {
+            error = SP_ENOMEM;
+            (void)snprintf(reason, sizeof(reason), "TLS failed: out of memory");
+        }
         (void)fail(stream, error, reason);
     }
     ERR_clear_error();
@@ -234,7 +241,7 @@ enum sp_error stream_handshake(struct stream *stream)
     /* What the socket did not take before, and the peer waits for. That it is broken shows below.
      */
     (void)!wire_socket_flush(&stream->socket);
-    ERR_clear_error();
+    openssl_forget_errors();
     result = SSL_do_handshake(stream->ssl);
     return result == 1 ? finish_handshake(stream) : judge_result(stream, result);
 }
@@ -248,7 +255,7 @@ enum sp_error stream_read(struct stream *stream, void *buffer, size_t capacity, 
     if (!stream->handshaken) {
         return SP_EINTERNAL; /* a mistake of the caller's; TLS would go on with the handshake */
     }
-    ERR_clear_error();
+    openssl_forget_errors();
     if (SSL_read_ex(stream->ssl, buffer, capacity, size) == 1) {
         return SP_OK;
     }
@@ -272,7 +279,7 @@ enum sp_error stream_write(struct stream *stream, const void *data, size_t size)
     if (stream->socket.kept.size > 0) {
         return SP_EAGAIN;
     }
-    ERR_clear_error();
+    openssl_forget_errors();
     if (SSL_write_ex(stream->ssl, data, size, &written) != 1) {
         enum sp_error error = judge_result(stream, 0);
 

@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 
 #include "crypto/digest.h"
+#include "crypto/openssl.h"
 #include "tls/load.h"
 
 #define MS_PER_SECOND 1000
@@ -266,6 +267,11 @@ int verify_peer(struct x509_store_ctx_st *context, void *authority)
     verdict->error = judge(judging, context, verdict, detail);
     if (verdict->error == SP_OK) {
         return 1;
+    }
+    if (openssl_found_no_memory()) {
+        /* Here, or when the certificate was read: what was found to be wrong is not its fault. */
+        verdict->error = SP_ENOMEM;
+        detail[0] = '\0';
     }
     (void)snprintf(verdict->reason, sizeof(verdict->reason),
                    "the %s's certificate is refused: %s%s%s",
