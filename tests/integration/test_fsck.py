@@ -136,7 +136,7 @@ class Fsck(unittest.TestCase):
 
     def test_event_missing(self):
         self.sql("DELETE FROM events WHERE key = ?", self.key("den", 8))
-        self.check(("chain", "den", 9), ("request", "den", 8))
+        self.check(("chain", "den", 8), ("request", "den", 8))
 
     def test_last_event_missing(self):
         self.sql("DELETE FROM events WHERE key = ?", self.key("short", 9))
