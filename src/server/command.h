@@ -35,5 +35,7 @@ void command_print_keys(void);
 int command_check(int argc, char **argv);
 int command_init(int argc, char **argv); /* check.c */
 int command_fsck(int argc, char **argv);  /* fsck.c */
+int command_backup(int argc, char **argv);
+int command_restore(int argc, char **argv); /* backup.c */
 
 #endif
