@@ -349,7 +349,9 @@ bool domain_has_file(struct domain *domain, uint32_t bucket, const struct id *fi
 
 void domain_get_status(struct domain *domain, struct domain_status *out)
 {
-    out->waiting_commands = queue_count(&domain->commands) + queue_count(&domain->reads);
+    out->waiting_writes = queue_count(&domain->commands);
+    out->waiting_reads = queue_count(&domain->reads);
+    out->waiting_commands = out->waiting_writes + out->waiting_reads;
     out->commits = atomic_load(&domain->commits);
     out->events = atomic_load(&domain->events);
     out->last_commit_us = atomic_load(&domain->last_commit_us);

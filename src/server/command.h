@@ -36,6 +36,7 @@ int command_check(int argc, char **argv);
 int command_init(int argc, char **argv); /* check.c */
 int command_fsck(int argc, char **argv);  /* fsck.c */
 int command_backup(int argc, char **argv);
+int command_status(int argc, char **argv);  /* status.c */
 int command_restore(int argc, char **argv); /* backup.c */
 
 #endif

@@ -76,6 +76,8 @@ static const struct command_entry commands[] = {
      "says whether `run` would start, and what is wrong if not"},
     {"fsck", command_fsck, "DIR | --config FILE [--quick] [--json]",
      "checks that everything is as it was stored"},
+    {"status", command_status, "DIR | --config FILE [--json]",
+     "says how the running server is doing"},
     {"backup", command_backup, "DIR TARGET [--copy] [--json]",
      "copies the state, whole, while the server runs"},
     {"restore", command_restore, "DIR BACKUP [--copy] [--json]", "makes the state from a backup"},

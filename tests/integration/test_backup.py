@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 import threading
@@ -160,6 +161,74 @@ class Backup(harness.TestCase):
         self.assertIn("missing or damaged", result.err)
         self.assertFalse(os.path.exists(self.path("of-damaged")))
         self.assertEqual(self.left_behind(), [])
+
+class Status(harness.TestCase):
+
+    def status(self, *options):
+        return sealpostd("status", "--config", self.server.config_path, *options)
+
+    def ask(self, request):
+        """Speaks to the control socket."""
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(20)
+            peer.connect(self.control())
+            peer.sendall(request)
+            answer = b""
+            while chunk := peer.recv(65536):
+                answer += chunk
+            return answer
+
+    def control(self):
+        return os.path.join(self.server.config["state"], "control")
+
+    def test_counts(self):
+        alice = self.member("alice")
+        alice.ok("room", "create", "den")
+        alice.ok("say", "den", "hello")
+        alice.ok("send", "den", alice.write("a", b"bytes"))
+        before = self.status("--json").json()[0]
+        self.assertEqual((before["type"], before["team"], before["responsive"]), ("status", "test", True))
+        self.assertEqual(before["stored"]["events"], 3)
+        self.assertEqual(before["stored"]["files"], 1)
+        self.assertEqual((before["stored"]["logs"], before["stored"]["members"]), (1, 1))
+        self.assertEqual(before["pid"], self.server.process.pid)
+        self.assertGreater(before["commits"]["count"], 0)
+        self.assertGreater(before["commits"]["longest_us"], 0)
+        chat = self.chat(alice, "den")
+        chat.expect(type="online")
+        after = self.status("--json").json()[0]
+        self.assertEqual((before["sessions"], after["sessions"]), (0, 1))
+        self.assertEqual(after["members_online"], 1)
+        lines = dict(line.split(": ", 1) for line in self.status().lines())
+        self.assertEqual(lines["stored.events"], "3")
+        self.assertEqual(lines["sessions"], "1")
+        self.assertEqual(lines["team"], "test")
+        self.assertEqual(lines["queues.commands"], "0")
+
+    def test_socket(self):
+        self.assertEqual(os.stat(self.control()).st_mode & 0o777, 0o600)
+        self.assertEqual(json.loads(self.ask(b"nonsense\n"))["error"], "unsupported")
+        try:
+            self.assertEqual(self.ask(b"x" * 200), b"")
+        except ConnectionResetError:
+            pass  # it has not even read all of that
+        # Whoever asks and says nothing keeps others waiting for a few seconds only, and never the members.
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(self.control())
+            self.member("bob").ok("whoami")
+            self.assertEqual(self.status().code, 0)
+
+    def test_not_running(self):
+        self.server.stop()
+        result = self.status()
+        self.assertEqual(result.code, 69, result)
+        self.assertIn("no server runs", result.err)
+        self.assertFalse(os.path.exists(self.control()))
+        self.server.start()
+        self.server.kill()  # leaves the socket behind
+        self.assertEqual(self.status().code, 69)
+        self.server.start()
+        self.assertEqual(self.status().code, 0)
 
 
 if __name__ == "__main__":
