@@ -19,6 +19,9 @@ SP_CHECK enum sp_error scenario_idle(struct lab *lab, struct figures *figures);
 SP_CHECK enum sp_error scenario_upload(struct lab *lab, struct figures *figures);
 SP_CHECK enum sp_error scenario_download(struct lab *lab, struct figures *figures);
 
+/* scenario_history.c */
+SP_CHECK enum sp_error scenario_history(struct lab *lab, struct figures *figures);
+
 struct load_result;
 
 /* The latencies of messages under way, in milliseconds; of scenario_fanout.c. */
