@@ -37,6 +37,8 @@ struct look {
 
 struct control {
     struct control_config config;
+    char *state; /* copies: settings change while the server runs */
+    char *team;
     int directory_fd;
     int listen_fd;
     struct wake stop;
@@ -61,7 +63,7 @@ static void set_address(int directory_fd, struct sockaddr_un *out)
 static enum sp_error open_socket(struct control *control)
 {
     struct sockaddr_un address;
-    control->directory_fd = open(control->config.state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    control->directory_fd = open(control->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     control->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (control->directory_fd < 0 || control->listen_fd < 0) {
         return SP_EFILE;
@@ -152,7 +154,7 @@ static void put_census(struct json *json, const struct control *control)
     struct census census;
     char *path = NULL;
     enum sp_error error = SP_ENOMEM;
-    if (asprintf(&path, "%s/sealpost.db", control->config.state) >= 0) {
+    if (asprintf(&path, "%s/sealpost.db", control->state) >= 0) {
         error = census_take(path, &census);
         free(path);
     }
@@ -195,7 +197,7 @@ static void answer_status(struct control *control, FILE *out)
     json_open(&json, out);
     json_string(&json, "type", "status");
     json_string(&json, "server", SERVER_NAME);
-    json_string(&json, "team", control->config.team);
+    json_string(&json, "team", control->team);
     json_number(&json, "pid", (uint64_t)getpid());
     json_time(&json, "time", clock_wall_ms(clock_system()));
     json_bool(&json, "responsive", looked);
@@ -314,11 +316,15 @@ enum sp_error control_start(const struct control_config *config, struct control 
         return SP_ENOMEM;
     }
     control->config = *config;
+    control->state = strdup(config->state);
+    control->team = strdup(config->team);
     control->directory_fd = control->listen_fd = -1;
-    if (wake_init(&control->stop) != SP_OK) {
+    if (control->state == NULL || control->team == NULL || wake_init(&control->stop) != SP_OK) {
         snprintf(reason, capacity, "the control thread cannot be started");
+        free(control->state);
+        free(control->team);
         free(control);
-        return SP_EIO;
+        return SP_ENOMEM;
     }
     (void)pthread_mutex_init(&control->mutex, NULL);
     (void)pthread_cond_init(&control->looked, NULL);
@@ -358,6 +364,8 @@ void control_stop(struct control *control)
     (void)pthread_cond_destroy(&control->looked);
     (void)pthread_mutex_destroy(&control->mutex);
     wake_deinit(&control->stop);
+    free(control->state);
+    free(control->team);
     free(control);
 }
 

@@ -24,7 +24,8 @@ struct control_config {
     struct log *log;
 };
 
-/* What CONFIG points to must outlive it. SP_EFILE, SP_EIO, SP_ENOMEM; a sentence in REASON. */
+/* What CONFIG points to, but for its strings, must outlive it. SP_EFILE, SP_EIO, SP_ENOMEM; a
+ * sentence in REASON. */
 SP_CHECK enum sp_error control_start(const struct control_config *config, struct control **out,
                                      char *reason, size_t capacity);
 /* Poll thread: whether something is asked for; NULL is allowed. And what it is. Never blocks. */
