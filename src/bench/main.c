@@ -17,6 +17,7 @@ static const struct {
     {"floor", scenario_floor},       {"connect", scenario_connect}, {"idle", scenario_idle},
     {"fanout", scenario_fanout},     {"direct", scenario_fanout},   {"upload", scenario_upload},
     {"download", scenario_download}, {"commit", scenario_commit},   {"history", scenario_history},
+    {"growth", scenario_growth},
 };
 
 static scenario_fn find_scenario(const char *name)

@@ -86,6 +86,12 @@ static const struct preset presets[] = {
       .rate = 100,
       .history = 500000},
      {{NULL, NULL}}},
+    {"growth", "10k", {.bytes = 200, .history = 10000}, {{NULL, NULL}}},
+    {"growth", "100k", {.bytes = 200, .history = 100000}, {{NULL, NULL}}},
+    {"growth",
+     "1m",
+     {.bytes = 200, .history = 1000000},
+     {{"start", "as with 10k"}, {"page_p50", "as with 10k"}}},
 };
 
 enum option_type { OPTION_NUMBER, OPTION_SIZE, OPTION_TEXT, OPTION_ON, OPTION_OFF };
@@ -142,6 +148,7 @@ static const char *const scenario_help[][2] = {
     {"upload", "files to the server, with or without a chat beside them"},
     {"download", "files from the server"},
     {"commit", "messages acknowledged as durable, nobody reading"},
+    {"growth", "a long history: start of the server, a page out of its midst"},
     {"history", "messages acknowledged as durable, while others page through a long history"},
 };
 

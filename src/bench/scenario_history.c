@@ -98,8 +98,7 @@ static void turn_for(struct load *load, uint64_t ns)
     }
 }
 
-/* The history: as many messages as PATTERN says, as fast as it goes. */
-static enum sp_error fill(struct lab *lab, uint64_t *head)
+enum sp_error scenario_fill_history(struct lab *lab, uint64_t *head)
 {
     struct pattern pattern = lab->options->pattern;
     struct load *load = malloc(sizeof *load);
@@ -211,7 +210,7 @@ enum sp_error scenario_history(struct lab *lab, struct figures *figures)
     double per_second = 0;
     enum sp_error error = lab_start_server(lab);
     if (error == SP_OK) {
-        error = fill(lab, &head);
+        error = scenario_fill_history(lab, &head);
     }
     if (error == SP_OK && lab->options->floor) {
         error = measure(lab, head, true, figures);
