@@ -1,9 +1,11 @@
-/* What audit.c and audit_log.c share. Nobody else includes it. */
+/* What audit.c, audit_log.c and audit_state.c share. Nobody else includes it. */
 #ifndef SP_DOMAIN_AUDIT_INTERNAL_H
 #define SP_DOMAIN_AUDIT_INTERNAL_H
 
+#include "base/table.h"
 #include "db/statement.h"
 #include "domain/audit.h"
+#include "event/body.h"
 #include "event/event.h"
 
 enum audit_query {
@@ -53,5 +55,37 @@ void audit_say(struct audit *audit, const char *check, const struct audit_log *l
 
 /* All events of LOG, and what follows from them. audit_log.c */
 SP_CHECK enum sp_error audit_check_log(struct audit *audit, const struct audit_log *log);
+
+/* Who is in the log, as the events have it. */
+struct inside {
+    char username[LIMIT_USERNAME_BYTES + 1];
+    bool owner;
+    bool seen; /* in the roster */
+    UT_hash_handle hh;
+};
+
+struct reading {
+    struct audit *audit;
+    const struct audit_log *log;
+    uint64_t sequence;  /* of the event at hand */
+    struct digest head; /* the chain up to the event before … */
+    bool has_head;      /* … unless that is damaged or missing */
+    int64_t time_ms;
+    struct inside *members;
+    char topic[LIMIT_TOPIC_BYTES + 1];
+    uint64_t keep_seconds;
+    uint64_t keep_events;
+    bool known; /* all bodies that matter could be read */
+};
+
+#define SAY(reading, check, ...) \
+    audit_say((reading)->audit, check, (reading)->log, (reading)->sequence, __VA_ARGS__)
+
+/* What an event that is not erased changes. audit_state.c, as are the following */
+SP_CHECK enum sp_error audit_replay(struct reading *reading, const struct event_header *header,
+                                    const struct body *body);
+/* After the last event: are the tables what the events say? */
+SP_CHECK enum sp_error audit_check_state(struct reading *reading);
+void audit_forget(struct reading *reading);
 
 #endif
