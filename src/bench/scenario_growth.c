@@ -82,7 +82,7 @@ static enum sp_error read_pages(struct lab *lab, uint64_t head, struct figures *
         error = wait_for(growth, &growth->open);
     }
     for (uint64_t i = 0; error == SP_OK && i < PAGES; i++) {
-        error = read_page(growth, head * (2 * i + 1) / (2 * PAGES), &ns);
+        error = read_page(growth, head * (2 * i + 1) / (UINT64_C(2) * PAGES), &ns);
         histogram_add(pages_ns, ns);
     }
     if (error == SP_OK) {

@@ -32,12 +32,13 @@ static const struct command commands[] = {
     {"room join", "ROOM", 1, 1, 0, cmd_room_join, "come into a room", ""},
     {"room leave", "ROOM", 1, 1, 0, cmd_room_leave, "leave a room", ""},
     {"room members", "ROOM", 1, 1, 0, cmd_room_members, "list who is in a room", ""},
-    {"room retention", "ROOM [off|AGE|COUNT]...", 1, 3, 0, cmd_room_retention,
-     "show or set how long a room keeps its messages and files",
-     "AGE is a number with s, m, h or d: what is older is erased. COUNT: what is further back "
-     "than\n"
-     "that many events is erased. Both may be given. What was erased is gone, from the server's\n"
-     "disk too; who wrote when, and the chain, remain. Owners and administrators only.\n"},
+    {"room retention", "ROOM ...", 1, 3, 0, cmd_room_retention,
+     "show or set how long a room keeps what was said",
+     "Behind ROOM, to set it: AGE, COUNT, both, or 'off', which keeps everything. AGE is a number\n"
+     "with s, m, h or d: messages and files that are older are erased. COUNT: those that are\n"
+     "further back than that many events. What was erased is gone, from the server's disk too; "
+     "who\n"
+     "wrote when, and the chain, remain. Owners and administrators only.\n"},
     {"room topic", "ROOM [TEXT]", 1, 2, 0, cmd_room_topic, "show or set a room's topic", ""},
     {"member list", "", 0, 0, 0, cmd_member_list, "list the members of the team",
      "Administrators also see who is shut out, and who is invited and has not come yet.\n"},

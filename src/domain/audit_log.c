@@ -241,7 +241,7 @@ enum sp_error audit_check_log(struct audit *audit, const struct audit_log *log)
 {
     struct statement *query = audit->queries[AUDIT_EVENTS];
     struct reading reading = {.audit = audit, .log = log, .has_head = true, .known = true};
-    struct event_row row;
+    struct event_row row = {0};
     enum sp_error error = event_chain_start(&log->id, &reading.head);
 
     if (error != SP_OK) {
