@@ -14,7 +14,7 @@ _sealpost()
         compopt -o filenames
         return
         ;;
-    --server | --profile | --timeout | -n | --lines | --after | --since | --name | --rooms | --days | --member) return ;;
+    --server | --profile | --timeout | -n | --lines | --after | --before | --around | --since | --name | --rooms | --days | --member) return ;;
     --from | --files)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         compopt -o filenames
@@ -28,7 +28,7 @@ _sealpost()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-        --server | --cert | --key | --ca | --profile | --timeout | -n | --lines | --after | --since | -o | --output | --name | --role | --rooms | --days | --from | --files | --member)
+        --server | --cert | --key | --ca | --profile | --timeout | -n | --lines | --after | --before | --around | --since | -o | --output | --name | --role | --rooms | --days | --from | --files | --member)
             ((i++))
             ;;
         -*) ;;
@@ -40,7 +40,7 @@ _sealpost()
     if [[ $cur == -* ]]; then
         case $command in
         chat) options+=' --lines --commands' ;;
-        log) options+=' --lines --after --since --follow' ;;
+        log) options+=' --lines --after --before --around --all --since --follow' ;;
         send | submit) options+=' --name' ;;
         get) options+=' --output --force' ;;
         member) [[ $second == invite ]] && options+=' --role --rooms --days --renew --from --csv --files' ;;
@@ -56,7 +56,7 @@ _sealpost()
     case $command in
     '' | help) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
     room) [[ -z $second ]] &&
-        mapfile -t COMPREPLY < <(compgen -W 'list create join leave members topic' -- "$cur") ;;
+        mapfile -t COMPREPLY < <(compgen -W 'list create join leave members retention topic' -- "$cur") ;;
     member) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list invite disable enable' -- "$cur") ;;
     device) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list add revoke' -- "$cur") ;;
     file) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list' -- "$cur") ;;

@@ -156,6 +156,7 @@ enum sp_event_kind {
     SP_EVENT_LEFT = 4,
     SP_EVENT_TOPIC = 5,
     SP_EVENT_FILE = 6,
+    SP_EVENT_RETENTION = 7,
 };
 
 struct sp_file {
@@ -167,6 +168,12 @@ struct sp_file {
     uint64_t size;
     uint8_t sha256[SP_DIGEST_BYTES];
     int64_t time_ms;
+};
+
+/* How much of its messages and files a room keeps. 0: no limit. */
+struct sp_retention {
+    uint64_t seconds; /* what is older is erased */
+    uint64_t events;  /* what is further back than that many events */
 };
 
 struct sp_event {
@@ -182,6 +189,10 @@ struct sp_event {
     const char *text;    /* NUL-terminated UTF-8, its sender's data; "" if the kind has none */
     size_t text_bytes;   /* without the NUL */
     struct sp_file file; /* of SP_EVENT_FILE */
+    struct sp_retention retention; /* of SP_EVENT_RETENTION */
+    uint8_t
+        commitment[SP_DIGEST_BYTES]; /* of the header, as is BODY_BYTES: to what is erased too */
+    uint32_t body_bytes;
     uint8_t
         hash[SP_DIGEST_BYTES]; /* the log's chain up to this event, as computed and checked here */
 };
@@ -230,6 +241,7 @@ struct sp_row {
     struct sp_log log;               /* SP_ROW_LOG */
     const char *topic;               /* likewise */
     uint32_t members;                /* likewise */
+    struct sp_retention retention;   /* likewise */
     bool joined;                     /* likewise: in the room, or owner of the box */
     const char *username;            /* SP_ROW_MEMBER */
     bool owner;                      /* likewise */
@@ -263,6 +275,7 @@ struct sp_notice {
     struct sp_login login;
     struct sp_log log; /* results of create, join, leave, topic, post, follow; FOLLOW_ENDED */
     uint64_t sequence; /* of the event that was made; of a follow: the first that comes */
+    uint64_t last;     /* of a follow without LIVE: the last that comes */
     int64_t time_ms;   /* of the event that was made */
     uint8_t hash[SP_DIGEST_BYTES]; /* the chain up to the event that was made */
     uint32_t retry_after_ms; /* with SP_ESLOWDOWN and the like: when to ask again; 0: not said */
@@ -308,6 +321,11 @@ SP_API SP_CHECK enum sp_error sp_leave(struct sp_client *client, const struct sp
 SP_API SP_CHECK enum sp_error sp_topic(struct sp_client *client, const struct sp_once *once,
                                        const char *log, const char *topic, size_t size,
                                        uint32_t *request);
+/* Owners, and administrators. */
+SP_API SP_CHECK enum sp_error sp_set_retention(struct sp_client *client, const struct sp_once *once,
+                                               const char *log,
+                                               const struct sp_retention *retention,
+                                               uint32_t *request);
 SP_API SP_CHECK enum sp_error sp_post(struct sp_client *client, const struct sp_once *once,
                                       const char *log, const char *text, size_t size,
                                       uint32_t *request);
@@ -316,8 +334,13 @@ struct sp_follow {
     uint64_t after; /* events with a greater sequence number */
     uint64_t last;  /* if not 0: instead, that many before the head */
     bool live;      /* go on with new ones; else stop at the head of now */
+    /* A page of history, without LIVE: at most COUNT events, 0: all (not with AROUND) … */
+    uint64_t count;
+    uint64_t before; /* … the last of those with a smaller sequence number; 0: not given */
+    uint64_t around; /* … with this sequence number in their middle; 0: not given */
 };
-/* The result's log.head_sequence is the last event that was there already. Events are checked
+/* The result's log.head_sequence is the last event that was there already; a page goes from its
+ * sequence to its last, and is empty if that is smaller. Events are checked
  * against the log's chain as they come. */
 SP_API SP_CHECK enum sp_error sp_follow(struct sp_client *client, const char *log,
                                         const struct sp_follow *follow, uint32_t *request);

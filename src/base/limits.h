@@ -65,6 +65,7 @@
 #define LIMIT_COMMANDS_PER_COMMIT 4096       /* of one group commit */
 #define LIMIT_LOGS 4194304                   /* rooms, boxes and their parts, in all */
 #define LIMIT_SEQUENCE ((1ULL << 40) - 1)    /* events in one log */
+#define LIMIT_KEEP_SECONDS 3155760000ULL     /* of retention: a hundred years */
 #define LIMIT_TAIL_BYTES (64L * 1024 * 1024) /* encoded events kept in memory, in all */
 
 /* Files. */

@@ -216,6 +216,7 @@ static enum sp_error start(struct lab *lab, const char *const *argv)
 {
     char log[2 * LAB_PATH_BYTES];
     (void)snprintf(log, sizeof log, "%s/server.log", lab->directory);
+    (void)unlink(log); /* what the last one has said is not for this one */
     enum sp_error error = process_start(argv, log, lab_server_cpu(lab), &lab->server);
     lab->port = 0;
     for (int ms = 0; lab->server > 0 && lab->port == 0 && ms < START_TIMEOUT_MS;
@@ -234,14 +235,19 @@ static enum sp_error start(struct lab *lab, const char *const *argv)
 
 enum sp_error lab_start_server(struct lab *lab)
 {
-    char found[LAB_PATH_BYTES];
-    char config[2 * LAB_PATH_BYTES];
     char state[2 * LAB_PATH_BYTES];
-    const char *server = options_find_sealpostd(lab->options, found, sizeof found);
-    (void)snprintf(config, sizeof config, "%s/server.conf", lab->directory);
     (void)snprintf(state, sizeof state, "%s/state", lab->directory);
     remove_tree(state);
     lab_settle(lab);
+    return lab_restart_server(lab);
+}
+
+enum sp_error lab_restart_server(struct lab *lab)
+{
+    char found[LAB_PATH_BYTES];
+    char config[2 * LAB_PATH_BYTES];
+    const char *server = options_find_sealpostd(lab->options, found, sizeof found);
+    (void)snprintf(config, sizeof config, "%s/server.conf", lab->directory);
     const char *const argv[] = {server, "run", "--config", config, NULL};
     return start(lab, argv);
 }

@@ -29,6 +29,8 @@ void lab_close(struct lab *lab);
 
 /* A server with an empty state. */
 SP_CHECK enum sp_error lab_start_server(struct lab *lab);
+/* The same with the state that the last one has left. */
+SP_CHECK enum sp_error lab_restart_server(struct lab *lab);
 SP_CHECK enum sp_error lab_start_bare(struct lab *lab);
 /* Stops it, and says so when it did not end well. */
 void lab_stop(struct lab *lab);

@@ -16,7 +16,8 @@ static const struct {
 } scenarios[] = {
     {"floor", scenario_floor},       {"connect", scenario_connect}, {"idle", scenario_idle},
     {"fanout", scenario_fanout},     {"direct", scenario_fanout},   {"upload", scenario_upload},
-    {"download", scenario_download}, {"commit", scenario_commit},
+    {"download", scenario_download}, {"commit", scenario_commit},   {"history", scenario_history},
+    {"growth", scenario_growth},
 };
 
 static scenario_fn find_scenario(const char *name)
@@ -41,7 +42,8 @@ static void describe(const struct options *options, char *out, size_t capacity)
         {"senders", pattern->senders}, {"in flight", pattern->in_flight},
         {"bytes", pattern->bytes},     {"messages/s", pattern->rate},
         {"file bytes", pattern->size}, {"files", pattern->uploads},
-        {"seconds", options->seconds}, {"repeats", options->repeat},
+        {"history", pattern->history}, {"seconds", options->seconds},
+        {"repeats", options->repeat},
     };
     int at = snprintf(out, capacity, "%s %s:", options->preset->scenario, options->preset->name);
     for (size_t i = 0; i < COUNT_OF(numbers) && at > 0 && (size_t)at < capacity; i++) {

@@ -76,6 +76,22 @@ static const struct preset presets[] = {
      "many",
      {.rooms = 10, .senders = 100, .in_flight = 32, .bytes = 200},
      {{"messages", ">= 50000"}}},
+    {"history",
+     "paged",
+     {.rooms = 1,
+      .sessions = 10,
+      .senders = 1,
+      .in_flight = 16,
+      .bytes = 200,
+      .rate = 100,
+      .history = 500000},
+     {{NULL, NULL}}},
+    {"growth", "10k", {.bytes = 200, .history = 10000}, {{NULL, NULL}}},
+    {"growth", "100k", {.bytes = 200, .history = 100000}, {{NULL, NULL}}},
+    {"growth",
+     "1m",
+     {.bytes = 200, .history = 1000000},
+     {{"start", "as with 10k"}, {"page_p50", "as with 10k"}}},
 };
 
 enum option_type { OPTION_NUMBER, OPTION_SIZE, OPTION_TEXT, OPTION_ON, OPTION_OFF };
@@ -104,6 +120,8 @@ static const struct option option_table[] = {
      "messages per second in all; 0: as fast as it goes"},
     {"size", OPTION_SIZE, FIELD(pattern.size), 1, 64 * GIB, "of a file"},
     {"files", OPTION_NUMBER, FIELD(pattern.uploads), 1, 8, "files under way at a time"},
+    {"history", OPTION_NUMBER, FIELD(pattern.history), 1, 100000000,
+     "events that are there already; the sessions page through them"},
     {"seconds", OPTION_NUMBER, FIELD(seconds), 1, 3600, "to measure (5)"},
     {"members", OPTION_NUMBER, FIELD(members), 1, 1000,
      "different members whose certificates the sessions share (20)"},
@@ -130,6 +148,8 @@ static const char *const scenario_help[][2] = {
     {"upload", "files to the server, with or without a chat beside them"},
     {"download", "files from the server"},
     {"commit", "messages acknowledged as durable, nobody reading"},
+    {"growth", "a long history: start of the server, a page out of its midst"},
+    {"history", "messages acknowledged as durable, while others page through a long history"},
 };
 
 static const struct preset *find_preset(const char *scenario, const char *name)

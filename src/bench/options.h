@@ -26,6 +26,7 @@ struct pattern {
     uint64_t size;    /* of a file */
     uint64_t uploads; /* files under way */
     uint64_t chat;    /* messages per second beside them; 0: none */
+    uint64_t history; /* events that are there before; "sessions" page through them */
 };
 
 struct preset {

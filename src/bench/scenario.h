@@ -19,6 +19,13 @@ SP_CHECK enum sp_error scenario_idle(struct lab *lab, struct figures *figures);
 SP_CHECK enum sp_error scenario_upload(struct lab *lab, struct figures *figures);
 SP_CHECK enum sp_error scenario_download(struct lab *lab, struct figures *figures);
 
+/* scenario_growth.c */
+SP_CHECK enum sp_error scenario_growth(struct lab *lab, struct figures *figures);
+/* scenario_history.c */
+/* As many events as the pattern says in the first room; *HEAD of them in the end. */
+SP_CHECK enum sp_error scenario_fill_history(struct lab *lab, uint64_t *head);
+SP_CHECK enum sp_error scenario_history(struct lab *lab, struct figures *figures);
+
 struct load_result;
 
 /* The latencies of messages under way, in milliseconds; of scenario_fanout.c. */

@@ -19,6 +19,8 @@ enum sp_error action_start(const struct action *action, struct sp_client *client
         return sp_post(client, &action->once, action->log, action->text, action->size, request);
     case ACTION_SEND:
         return sp_send(client, &action->once, action->log, action->text, action->fd, request);
+    case ACTION_RETENTION:
+        return sp_set_retention(client, &action->once, action->log, &action->retention, request);
     }
     *request = 0;
     return SP_EINVALID;

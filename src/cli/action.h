@@ -15,7 +15,8 @@ enum action_kind {
     ACTION_LEAVE,
     ACTION_TOPIC,
     ACTION_POST,
-    ACTION_SEND
+    ACTION_SEND,
+    ACTION_RETENTION
 };
 
 struct action {
@@ -24,6 +25,7 @@ struct action {
     const char *text; /* of TOPIC and POST; of SEND the file's name, NUL-terminated */
     size_t size;      /* of TEXT */
     int fd;           /* of SEND */
+    struct sp_retention retention;
     struct sp_once once;
 };
 

@@ -54,4 +54,8 @@ SP_CHECK enum sp_error cli_read_all(struct cli *cli, int fd, size_t maximum, cha
 /* Whether the command may read standard input. */
 bool cli_may_read_input(const struct cli *cli);
 
+struct action;
+/* Carries ACTION out on the room or box that the first argument names, and says so. cmd_room.c */
+int room_act(struct cli *cli, struct action *action);
+
 #endif

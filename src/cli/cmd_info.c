@@ -35,6 +35,7 @@ static void whoami_json(struct output *output, const struct session *session)
     json_string(&json, "username", session->username);
     json_string(&json, "team", session->team);
     json_hex(&json, "device", session->device, sizeof(session->device));
+    json_hex(&json, "incarnation", session->incarnation, sizeof(session->incarnation));
     json_time(&json, "certificate_expires", session->not_after_ms);
     json_string(&json, "address", session->settings->server);
     json_number(&json, "port", session->settings->port);

@@ -14,16 +14,14 @@ struct list {
     const char *member;      /* of DEVICES; may be NULL */
     enum sp_log_kind wanted; /* of LOGS: only these */
     const char *name;        /* of LOGS: only this one; NULL: all */
-    bool topic_only;         /* of LOGS: print nothing but the topic */
-    uint64_t seen;           /* rows of this attempt */
-    uint64_t shown;          /* rows in all: an attempt that was cut is not shown twice */
+    void (*show)(struct output *output, const struct sp_row *row); /* of LOGS; NULL: all of it */
+    uint64_t seen;                                                 /* rows of this attempt */
+    uint64_t shown; /* rows in all: an attempt that was cut is not shown twice */
     bool found;
 };
 
-static void show_topic(struct list *list, const struct sp_row *row)
+static void show_topic(struct output *output, const struct sp_row *row)
 {
-    struct output *output = &list->cli->out;
-
     if (output->mode == OUTPUT_JSON) {
         show_row(output, row);
     } else {
@@ -49,8 +47,8 @@ static void on_row(void *context, const struct sp_notice *notice)
         return;
     }
     list->shown = list->seen;
-    if (list->topic_only) {
-        show_topic(list, &notice->row);
+    if (list->show != NULL) {
+        list->show(&list->cli->out, &notice->row);
     } else {
         show_row(&list->cli->out, &notice->row);
     }
@@ -127,7 +125,19 @@ int cmd_room_show_topic(struct cli *cli)
                                                        .kind = LIST_LOGS,
                                                        .wanted = SP_LOG_ROOM,
                                                        .name = room,
-                                                       .topic_only = true});
+                                                       .show = show_topic});
+}
+
+int cmd_room_show_retention(struct cli *cli)
+{
+    const char *room = cli_log_argument(cli, 0);
+
+    return room == NULL ? EXIT_USAGE
+                        : open_and_list(&(struct list){.cli = cli,
+                                                       .kind = LIST_LOGS,
+                                                       .wanted = SP_LOG_ROOM,
+                                                       .name = room,
+                                                       .show = show_row_retention});
 }
 
 int cmd_member_list(struct cli *cli)

@@ -14,7 +14,12 @@ struct view {
     uint64_t shown;
     int64_t since_ms;
     uint64_t last;   /* sequence number of the last event that came */
+    uint64_t end;    /* number of the last event that is to come, unless it goes on live */
     uint64_t head;   /* of the last event that was there when following began */
+    uint64_t first;  /* of the page */
+    uint64_t before; /* the page that is asked for, by --before or --around; 0: none */
+    uint64_t around;
+    uint64_t count;
     uint64_t hidden; /* events up to this number are not shown */
     bool only_new;   /* nothing that is there already */
     bool live;
@@ -52,6 +57,11 @@ static void on_notice(void *context, const struct sp_notice *notice)
     }
 }
 
+static bool is_page(const struct view *view)
+{
+    return view->before > 0 || view->around > 0;
+}
+
 static enum sp_error attempt(struct session *session, void *context, struct sp_notice *notice)
 {
     struct view *view = context;
@@ -61,6 +71,12 @@ static enum sp_error attempt(struct session *session, void *context, struct sp_n
 
     if (!view->started) {
         follow.last = view->only_new ? 1 : view->recent;
+        follow.before = view->before;
+        follow.around = view->around;
+    }
+    if (is_page(view)) {
+        follow.after = view->started ? view->last : 0;
+        follow.count = view->started ? view->end - view->last : view->count;
     }
     view->lost = false;
     error = sp_follow(session->client, view->room, &follow, &request);
@@ -73,9 +89,12 @@ static enum sp_error attempt(struct session *session, void *context, struct sp_n
             say_hint(&view->cli->out, "what was submitted is in: sealpost box show %s", view->room);
         }
         view->head = notice->log.head_sequence;
+        view->first = view->started ? view->first : notice->sequence;
+        view->end = notice->last;
         view->hidden = !view->started && view->only_new ? view->head : view->hidden;
-        if (notice->sequence > view->head) { /* nothing comes, unless it is new */
-            view->last = view->last > view->head ? view->last : view->head;
+        if (notice->sequence > view->head ||
+            notice->sequence > view->end) { /* nothing comes, unless it is new */
+            view->last = view->last > view->end || view->live ? view->last : view->end;
         }
         view->started = true;
     }
@@ -85,7 +104,7 @@ static enum sp_error attempt(struct session *session, void *context, struct sp_n
 static bool is_finished(const struct view *view)
 {
     return view->ended || *view->cli->stop != 0 || view->shown >= view->limit ||
-           (!view->live && view->last >= view->head);
+           (!view->live && view->last >= view->end);
 }
 
 /* Shows what comes, until it is over or the connection is. */
@@ -116,6 +135,21 @@ static enum sp_error read_events(struct view *view)
     return error;
 }
 
+/* For programs: what came, and whether there is more on either side. */
+static void show_page_end(const struct view *view)
+{
+    struct json_out json;
+
+    if (view->cli->out.mode == OUTPUT_JSON && !view->lost) {
+        json_open(&json, view->cli->out.data, "page");
+        json_string(&json, "room", view->room);
+        json_number(&json, "first", view->first);
+        json_number(&json, "last", view->end);
+        json_number(&json, "head", view->head);
+        json_close(&json);
+    }
+}
+
 static int run(struct view *view)
 {
     struct session *session = &view->cli->session;
@@ -138,6 +172,9 @@ static int run(struct view *view)
     } while (
         view->lost && *view->cli->stop == 0 &&
         (error == SP_OK ? error_is_passing(view->error) : view->live && error_is_passing(error)));
+    if (error == SP_OK && !view->ended && is_page(view)) {
+        show_page_end(view);
+    }
     if (error == SP_EIO) { /* standard output: that has been said */
         return 0;
     }
@@ -157,20 +194,32 @@ int cmd_log(struct cli *cli)
     const char *room = cli_log_argument(cli, 0);
     const char *since = options->text[OPTION_SINCE];
     bool counted = option_given(options, OPTION_LINES);
-    bool from = since != NULL || option_given(options, OPTION_AFTER);
+    bool all = option_given(options, OPTION_ALL);
+    bool from = since != NULL || option_given(options, OPTION_AFTER) || all;
+    bool page = option_given(options, OPTION_BEFORE) || option_given(options, OPTION_AROUND);
     uint64_t lines = counted ? options->number[OPTION_LINES] : DEFAULT_LINES;
     struct view view = {.cli = cli,
                         .room = room,
-                        .recent = from ? 0 : lines,
+                        .recent = from || page ? 0 : lines,
                         .limit = from && counted ? lines : UINT64_MAX,
                         .since_ms = INT64_MIN,
                         .last = options->number[OPTION_AFTER],
-                        .only_new = !from && lines == 0,
+                        .before = options->number[OPTION_BEFORE],
+                        .around = options->number[OPTION_AROUND],
+                        .count = lines,
+                        .only_new = !from && !page && lines == 0,
                         .live = option_given(options, OPTION_FOLLOW)};
     int code = 0;
 
     if (room == NULL) {
         return EXIT_USAGE;
+    }
+    int ends = (from ? 1 : 0) + (view.before > 0 ? 1 : 0) + (view.around > 0 ? 1 : 0);
+    if (page && (ends != 1 || view.live || lines == 0)) {
+        return cli_usage(cli, "--before and --around go with none of the others but -n");
+    }
+    if (all && (since != NULL || view.last > 0)) {
+        return cli_usage(cli, "--all goes with neither --since nor --after");
     }
     if (since != NULL &&
         time_parse(since, clock_wall_ms(cli->out.clock), &view.since_ms) != SP_OK) {

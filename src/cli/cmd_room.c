@@ -18,9 +18,10 @@ static const struct {
     [ACTION_JOIN] = {"joined", "room", "you are in", "cannot come into"},
     [ACTION_LEAVE] = {"left", "room", "you have left", "cannot leave"},
     [ACTION_TOPIC] = {"topic", "room", "set the topic of", "cannot set the topic of"},
+    [ACTION_RETENTION] = {"retention", "room", "set what is kept of", "cannot set what is kept of"},
 };
 
-static int act(struct cli *cli, struct action *action)
+int room_act(struct cli *cli, struct action *action)
 {
     struct sp_notice notice;
     enum sp_error error = SP_OK;
@@ -50,22 +51,22 @@ static int act(struct cli *cli, struct action *action)
 
 int cmd_room_create(struct cli *cli)
 {
-    return act(cli, &(struct action){.kind = ACTION_ROOM_CREATE});
+    return room_act(cli, &(struct action){.kind = ACTION_ROOM_CREATE});
 }
 
 int cmd_box_create(struct cli *cli)
 {
-    return act(cli, &(struct action){.kind = ACTION_BOX_CREATE});
+    return room_act(cli, &(struct action){.kind = ACTION_BOX_CREATE});
 }
 
 int cmd_room_join(struct cli *cli)
 {
-    return act(cli, &(struct action){.kind = ACTION_JOIN});
+    return room_act(cli, &(struct action){.kind = ACTION_JOIN});
 }
 
 int cmd_room_leave(struct cli *cli)
 {
-    return act(cli, &(struct action){.kind = ACTION_LEAVE});
+    return room_act(cli, &(struct action){.kind = ACTION_LEAVE});
 }
 
 int cmd_room_topic(struct cli *cli)
@@ -80,5 +81,5 @@ int cmd_room_topic(struct cli *cli)
     if (action.size > LIMIT_TOPIC_BYTES || name_check_text(topic, action.size) != SP_OK) {
         return cli_usage(cli, "a topic is valid UTF-8 of at most %d bytes", LIMIT_TOPIC_BYTES);
     }
-    return act(cli, &action);
+    return room_act(cli, &action);
 }

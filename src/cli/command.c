@@ -21,15 +21,24 @@ static const struct command commands[] = {
      "Without TEXT, or with '-', the message is read from standard input.\n"},
     {"log", "ROOM", 1, 1,
      OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_AFTER) | OPTION_BIT(OPTION_SINCE) |
-         OPTION_BIT(OPTION_FOLLOW),
+         OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_BEFORE) | OPTION_BIT(OPTION_AROUND) |
+         OPTION_BIT(OPTION_ALL),
      cmd_log, "show what was said in a room or a box",
-     "The last 50 events if nothing else is asked for. With --after or --since, -n counts from "
-     "there.\n"},
+     "The last 50 events if nothing else is asked for. With --after or --since, -n counts from\n"
+     "there. With --before or --around, -n says how many (50). --json --all exports the room:\n"
+     "sealpost(1) says what each line holds.\n"},
     {"room list", "", 0, 0, 0, cmd_room_list, "list the rooms", ""},
     {"room create", "ROOM", 1, 1, 0, cmd_room_create, "make a room", ""},
     {"room join", "ROOM", 1, 1, 0, cmd_room_join, "come into a room", ""},
     {"room leave", "ROOM", 1, 1, 0, cmd_room_leave, "leave a room", ""},
     {"room members", "ROOM", 1, 1, 0, cmd_room_members, "list who is in a room", ""},
+    {"room retention", "ROOM ...", 1, 3, 0, cmd_room_retention,
+     "show or set how long a room keeps what was said",
+     "Behind ROOM, to set it: AGE, COUNT, both, or 'off', which keeps everything. AGE is a number\n"
+     "with s, m, h or d: messages and files that are older are erased. COUNT: those that are\n"
+     "further back than that many events. What was erased is gone, from the server's disk too; "
+     "who\n"
+     "wrote when, and the chain, remain. Owners and administrators only.\n"},
     {"room topic", "ROOM [TEXT]", 1, 2, 0, cmd_room_topic, "show or set a room's topic", ""},
     {"member list", "", 0, 0, 0, cmd_member_list, "list the members of the team",
      "Administrators also see who is shut out, and who is invited and has not come yet.\n"},

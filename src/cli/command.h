@@ -45,7 +45,9 @@ int cmd_room_join(struct cli *cli);
 int cmd_room_leave(struct cli *cli);
 int cmd_room_members(struct cli *cli);
 int cmd_room_topic(struct cli *cli);
-int cmd_room_show_topic(struct cli *cli); /* "room topic" without a text */
+int cmd_room_retention(struct cli *cli);
+int cmd_room_show_retention(struct cli *cli); /* without a rule */
+int cmd_room_show_topic(struct cli *cli);     /* "room topic" without a text */
 int cmd_member_list(struct cli *cli);
 int cmd_member_invite(struct cli *cli);
 int cmd_member_disable(struct cli *cli);

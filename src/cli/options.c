@@ -67,6 +67,11 @@ static const struct option_spec specs[OPTION_COUNT] = {
      "call this device LABEL instead of the host's name", 0, false, '\0'},
     {OPTION_SEAL, OPTION_FLAG, "seal", NULL, "keep the private key under a passphrase", 0, false,
      '\0'},
+    {OPTION_BEFORE, OPTION_NUMBER, "before", "SEQ",
+     "the last events with a smaller sequence number than SEQ", LIMIT_SEQUENCE, false, '\0'},
+    {OPTION_AROUND, OPTION_NUMBER, "around", "SEQ", "events with number SEQ in their middle",
+     LIMIT_SEQUENCE, false, '\0'},
+    {OPTION_ALL, OPTION_FLAG, "all", NULL, "every event, from the first", 0, false, '\0'},
 };
 
 const struct option_spec *option_spec(enum option option)

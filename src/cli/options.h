@@ -45,6 +45,9 @@ enum option {
     OPTION_FILES,
     OPTION_DEVICE,
     OPTION_SEAL,
+    OPTION_BEFORE,
+    OPTION_AROUND,
+    OPTION_ALL,
     OPTION_COUNT
 };
 

@@ -30,6 +30,7 @@ struct session {
     char team[LIMIT_TEAM_BYTES + 1];
     char username[LIMIT_USERNAME_BYTES + 1];
     uint8_t device[SP_ID_BYTES];
+    uint8_t incarnation[SP_ID_BYTES]; /* of the team's history */
     enum sp_role role;
     int64_t server_time_ms;
     uint64_t text_bytes;

@@ -12,9 +12,13 @@ static const struct {
     const char *name;  /* in JSON and plain */
     const char *story; /* for people: what its author did; NULL for a message */
 } kinds[] = {
-    {SP_EVENT_MESSAGE, "message", NULL},         {SP_EVENT_LOG_CREATED, "created", "made this"},
-    {SP_EVENT_JOINED, "joined", "came in"},      {SP_EVENT_LEFT, "left", "left"},
-    {SP_EVENT_TOPIC, "topic", "set the topic:"}, {SP_EVENT_FILE, "file", "sent a file:"},
+    {SP_EVENT_MESSAGE, "message", NULL},
+    {SP_EVENT_LOG_CREATED, "created", "made this"},
+    {SP_EVENT_JOINED, "joined", "came in"},
+    {SP_EVENT_LEFT, "left", "left"},
+    {SP_EVENT_TOPIC, "topic", "set the topic:"},
+    {SP_EVENT_FILE, "file", "sent a file:"},
+    {SP_EVENT_RETENTION, "retention", "set what is kept here:"},
 };
 
 static const char *kind_name(uint16_t kind)
@@ -110,9 +114,14 @@ static void show_event_json(struct output *output, const struct sp_event *event)
         json_bool(&json, "erased", true);
     } else if (event->kind == SP_EVENT_FILE) {
         json_file(&json, "file", &event->file);
+    } else if (event->kind == SP_EVENT_RETENTION) {
+        json_retention(&json, &event->retention);
     } else {
         json_text(&json, "text", event->text, event->text_bytes);
     }
+    json_hex(&json, "log", event->log, sizeof(event->log));
+    json_number(&json, "body_bytes", event->body_bytes);
+    json_hex(&json, "commitment", event->commitment, sizeof(event->commitment));
     json_hex(&json, "hash", event->hash, sizeof(event->hash));
     json_close(&json);
 }
@@ -129,6 +138,9 @@ static void show_event_plain(struct output *output, const struct sp_event *event
     (void)fprintf(output->data, " %s ", event->erased ? "erased" : kind_name(event->kind));
     if (!event->erased && event->kind == SP_EVENT_FILE) {
         put_plain_file(output, &event->file);
+    } else if (!event->erased && event->kind == SP_EVENT_RETENTION) {
+        (void)fprintf(output->data, "%" PRIu64 " %" PRIu64, event->retention.seconds,
+                      event->retention.events);
     } else if (!event->erased) {
         put_escaped(output, event->text, event->text_bytes, false);
     }
@@ -182,6 +194,10 @@ static void show_event_human(struct output *output, const struct sp_event *event
     } else if (event->kind == SP_EVENT_FILE) {
         (void)fputc(' ', output->data);
         put_human_file(output, &event->file);
+    } else if (event->kind == SP_EVENT_RETENTION) {
+        char rule[RETENTION_TEXT_BYTES];
+        retention_format(&event->retention, rule);
+        (void)fprintf(output->data, " %s", rule);
     } else if (event->text_bytes > 0) {
         (void)fputs(story == NULL ? "" : " ", output->data);
         put_human_text(output, event->text, event->text_bytes);

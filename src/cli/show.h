@@ -15,6 +15,14 @@ void show_event(struct output *output, const struct sp_event *event, bool with_r
 /* A row of a list. */
 void show_row(struct output *output, const struct sp_row *row);
 
+/* What the room of ROW keeps, and nothing else of it. */
+void show_row_retention(struct output *output, const struct sp_row *row);
+
+/* A rule as people read it: "30 days, and 1000 events". */
+#define RETENTION_TEXT_BYTES 80
+void retention_format(const struct sp_retention *retention, char out[RETENTION_TEXT_BYTES]);
+void json_retention(struct json_out *json, const struct sp_retention *retention);
+
 /* "file":{...} of an object, or the members alone. */
 void json_file(struct json_out *json, const char *key, const struct sp_file *file);
 

@@ -39,6 +39,55 @@ static const char *log_relation(const struct sp_row *row, bool for_people)
     return row->log.kind == SP_LOG_BOX ? "owner" : "joined";
 }
 
+void json_retention(struct json_out *json, const struct sp_retention *retention)
+{
+    json_number(json, "keep_seconds", retention->seconds);
+    json_number(json, "keep_events", retention->events);
+}
+
+void retention_format(const struct sp_retention *retention, char out[RETENTION_TEXT_BYTES])
+{
+    static const struct {
+        const char *name;
+        uint64_t seconds;
+    } units[] = {{"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}};
+    size_t unit = 0;
+    int used = 0;
+
+    if (retention->seconds == 0 && retention->events == 0) {
+        (void)snprintf(out, RETENTION_TEXT_BYTES, "everything");
+        return;
+    }
+    while (retention->seconds % units[unit].seconds != 0) {
+        unit++;
+    }
+    uint64_t count = retention->seconds / units[unit].seconds;
+    if (retention->seconds > 0) {
+        used = snprintf(out, RETENTION_TEXT_BYTES, "%" PRIu64 " %s%s", count, units[unit].name,
+                        count == 1 ? "" : "s");
+    }
+    if (retention->events > 0) {
+        (void)snprintf(out + used, RETENTION_TEXT_BYTES - (size_t)used, "%s%" PRIu64 " event%s",
+                       used > 0 ? ", at most " : "", retention->events,
+                       retention->events == 1 ? "" : "s");
+    }
+}
+
+void show_row_retention(struct output *output, const struct sp_row *row)
+{
+    char text[RETENTION_TEXT_BYTES];
+
+    if (output->mode == OUTPUT_JSON) {
+        show_row(output, row);
+    } else if (output->mode == OUTPUT_PLAIN) { /* SECONDS EVENTS */
+        (void)fprintf(output->data, "%" PRIu64 " %" PRIu64 "\n", row->retention.seconds,
+                      row->retention.events);
+    } else {
+        retention_format(&row->retention, text);
+        (void)fprintf(output->data, "%s\n", text);
+    }
+}
+
 static void show_log(struct output *output, const struct sp_row *row)
 {
     struct json_out json;
@@ -54,6 +103,9 @@ static void show_log(struct output *output, const struct sp_row *row)
         json_number(&json, "seq", row->log.head_sequence);
         json_hex(&json, "hash", row->log.head, sizeof(row->log.head));
         json_string(&json, "topic", row->topic);
+        if (row->log.kind == SP_LOG_ROOM) {
+            json_retention(&json, &row->retention);
+        }
         json_close(&json);
         return;
     case OUTPUT_PLAIN: /* NAME RELATION MEMBERS SEQ TOPIC */

@@ -145,12 +145,15 @@ static bool on_event_result(struct core *core, const struct arrival *arrival, st
 
 static bool on_following(struct core *core, const struct arrival *arrival, struct sp_notice *out)
 {
-    if (!chain_following(core, arrival->request->live)) {
+    uint64_t last = 0;
+
+    if (!chain_following(core, arrival->request, &last)) {
         return false;
     }
     (void)succeed(core, arrival->request, out);
     convert_log(&core->message.following.log, &out->log);
     out->sequence = core->message.following.first;
+    out->last = last;
     return true;
 }
 
@@ -173,6 +176,7 @@ static bool on_row_log(struct core *core, const struct arrival *arrival, struct 
     out->row.topic = row->topic;
     out->row.members = row->members;
     out->row.joined = row->joined;
+    out->row.retention = (struct sp_retention){row->keep_seconds, row->keep_events};
     return true;
 }
 

@@ -133,6 +133,27 @@ enum sp_error sp_topic(struct sp_client *client, const struct sp_once *once, con
                     request);
 }
 
+enum sp_error sp_set_retention(struct sp_client *client, const struct sp_once *once,
+                               const char *log, const struct sp_retention *retention,
+                               uint32_t *request)
+{
+    sealpost_v1_Retention message = {
+        .has_once = true,
+        .has_log = true,
+        .keep_seconds = retention->seconds,
+        .keep_events = retention->events,
+    };
+
+    *request = 0;
+    enum sp_error error = make_key(log, &message.log);
+    if (error == SP_OK) {
+        error = make_once(once, &message.once);
+    }
+    return error != SP_OK
+               ? error
+               : ask(client, ASK_EVENT, FRAME_RETENTION, &message, no_raw, NULL, request);
+}
+
 enum sp_error sp_post(struct sp_client *client, const struct sp_once *once, const char *log,
                       const char *text, size_t size, uint32_t *request)
 {
@@ -146,7 +167,14 @@ enum sp_error sp_follow(struct sp_client *client, const char *log, const struct 
                         uint32_t *request)
 {
     sealpost_v1_Follow message = {
-        .has_log = true, .after = follow->after, .last = follow->last, .live = follow->live};
+        .has_log = true,
+        .after = follow->after,
+        .last = follow->last,
+        .live = follow->live,
+        .before = follow->before,
+        .around = follow->around,
+        .count = follow->count,
+    };
     struct request *asked = NULL;
 
     *request = 0;
@@ -156,6 +184,7 @@ enum sp_error sp_follow(struct sp_client *client, const char *log, const struct 
     }
     if (error == SP_OK) {
         asked->live = follow->live;
+        asked->page = follow->before != 0 || follow->around != 0 || follow->count != 0;
     }
     return error;
 }

@@ -11,7 +11,7 @@
 struct follow {
     struct id log;
     char name[LIMIT_LOG_NAME_BYTES + 1];
-    bool live;
+    uint64_t last;                /* where it ends; UINT64_MAX: never */
     uint64_t next;                /* sequence number of the event that comes next */
     struct digest head;           /* the chain up to next - 1 */
     uint64_t announced;           /* where what was there already ends … */
@@ -72,10 +72,15 @@ static void fail_broken(struct core *core, const char *name, const struct id *lo
 /* ---- FOLLOWING ---- */
 
 /* The new follow that FOLLOWING describes. */
-static void describe(const sealpost_v1_Following *following, bool live, struct follow *out)
+static void describe(const sealpost_v1_Following *following, const struct request *asked,
+                     struct follow *out)
 {
     *out = (struct follow){
-        .live = live, .next = following->first, .announced = following->log.head_sequence};
+        .last = asked->page ? following->last : following->log.head_sequence,
+        .next = following->first,
+        .announced = following->log.head_sequence,
+    };
+    out->last = asked->live ? UINT64_MAX : out->last;
     memcpy(out->log.bytes, following->log.id, sizeof out->log.bytes);
     memcpy(out->name, following->log.name, sizeof out->name);
     memcpy(out->head.bytes, following->before, sizeof out->head.bytes);
@@ -104,7 +109,7 @@ static enum sp_error check_start(const struct follow *follow, const struct follo
 
 static bool is_over(const struct follow *follow)
 {
-    return !follow->live && follow->next > follow->announced;
+    return follow->next > follow->last;
 }
 
 static enum sp_error put(struct core *core, const struct follow *described)
@@ -130,17 +135,20 @@ static enum sp_error put(struct core *core, const struct follow *described)
     return SP_OK;
 }
 
-bool chain_following(struct core *core, bool live)
+bool chain_following(struct core *core, const struct request *asked, uint64_t *last)
 {
     const sealpost_v1_Following *following = &core->message.following;
     struct follow follow;
 
+    *last = 0;
     if (!following->has_log || following->log.head_sequence > LIMIT_SEQUENCE ||
-        following->first == 0 || following->first > following->log.head_sequence + 1) {
+        following->first == 0 || following->first > following->log.head_sequence + 1 ||
+        following->last > following->log.head_sequence) {
         core_fail(core, SP_EPROTOCOL, "the server sent FOLLOWING with impossible numbers");
         return false;
     }
-    describe(following, live, &follow);
+    describe(following, asked, &follow);
+    *last = follow.last;
     enum sp_error error = check_start(&follow, find(core, &follow.log));
     if (error == SP_EINTEGRITY) {
         fail_broken(core, follow.name, &follow.log, follow.next - 1, "is not what the chain says");
@@ -209,6 +217,7 @@ static void convert_body(struct core *core, const struct event_view *view, struc
     }
     out->text = keep_string(&at, body.text);
     out->text_bytes = body.text.size;
+    out->retention = (struct sp_retention){body.keep_seconds, body.keep_events};
     if (view->header.kind == SP_EVENT_FILE) {
         out->file.name = keep_string(&at, body.name);
         out->file.member = out->author;
@@ -237,6 +246,8 @@ static void convert_event(struct core *core, const struct follow *follow,
     memcpy(event->device, header->author.bytes, sizeof event->device);
     memcpy(event->client_id, header->client_id.bytes, sizeof event->client_id);
     memcpy(event->hash, follow->head.bytes, sizeof event->hash);
+    memcpy(event->commitment, header->commitment.bytes, sizeof event->commitment);
+    event->body_bytes = header->body_bytes;
     event->erased = view->salt == NULL;
     if (!event->erased) {
         convert_body(core, view, event);

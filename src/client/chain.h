@@ -9,8 +9,9 @@
 
 #include "client/core.h"
 
-/* FOLLOWING came, in core->message; LIVE as it was asked. False: the connection has been ended. */
-bool chain_following(struct core *core, bool live);
+/* FOLLOWING came, in core->message, as ASKED for. *LAST: the last event of the page. False: the
+ * connection has been ended. */
+bool chain_following(struct core *core, const struct request *asked, uint64_t *last);
 
 /* EVENT came with the event in RAW, its author in core->message. True: *OUT is the notice. Events
  * of logs that are not followed are passed over. */

@@ -50,6 +50,7 @@ struct request {
     uint16_t stream;
     enum ask ask;
     bool live;                 /* ASK_FOLLOW */
+    bool page;                 /* likewise: may end before the head */
     bool unfollow;             /* ASK_DONE: of UNFOLLOW */
     struct id log;             /* likewise */
     sealpost_v1_List list;     /* ASK_LIST: what to ask for the next page */

@@ -280,10 +280,12 @@ enum sp_error db_checkpoint(struct db *db, enum db_checkpoint_mode mode, bool *c
         *complete = true;
         return SP_OK;
     }
+    (void)sqlite3_busy_timeout(db->handle, mode == DB_CHECKPOINT_TRY ? 0 : BUSY_TIMEOUT_MS);
     int result = sqlite3_wal_checkpoint_v2(
         db->handle, NULL,
-        mode == DB_CHECKPOINT_TRUNCATE ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+        mode == DB_CHECKPOINT_PASSIVE ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE,
         &in_wal, &written_back);
+    (void)sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
     if (result == SQLITE_OK) {
         *complete = in_wal == written_back;
         db->wal_pages = (size_t)in_wal;

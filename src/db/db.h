@@ -55,6 +55,7 @@ int64_t db_last_row(const struct db *db);
 enum db_checkpoint_mode {
     DB_CHECKPOINT_PASSIVE,  /* as far as no reader is in the way */
     DB_CHECKPOINT_TRUNCATE, /* all of it, or SP_EBUSY; the WAL is then empty */
+    DB_CHECKPOINT_TRY,      /* the same, but waits for no reader */
 };
 
 /*

@@ -14,7 +14,7 @@
 static const uint16_t rights[KIND_COUNT][RELATION_COUNT] = {
     [LOG_KIND_OPEN] = {[RELATION_NONE] = RIGHT_SEE | RIGHT_JOIN,
                        [RELATION_MEMBER] = INSIDE_ROOM,
-                       [RELATION_OWNER] = INSIDE_ROOM},
+                       [RELATION_OWNER] = INSIDE_ROOM | RIGHT_RETAIN},
     [LOG_KIND_BOX] = {[RELATION_NONE] = BEFORE_BOX,
                       [RELATION_MEMBER] = BEFORE_BOX,
                       [RELATION_OWNER] = BEFORE_BOX | RIGHT_POST | RIGHT_TOPIC | RIGHT_ALL},
@@ -60,7 +60,7 @@ enum sp_error access_check(enum log_kind kind, enum relation relation, enum righ
 enum sp_error access_check_team(int role, enum team_right right)
 {
     static const uint16_t team_rights[] = {
-        [ROLE_ADMINISTRATOR] = TEAM_INVITE | TEAM_MEMBERS | TEAM_DEVICES,
+        [ROLE_ADMINISTRATOR] = TEAM_INVITE | TEAM_MEMBERS | TEAM_DEVICES | TEAM_RETENTION,
     };
 
     if (role < 0 || (size_t)role >= COUNT_OF(team_rights)) {

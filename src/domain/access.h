@@ -29,6 +29,7 @@ enum right {
     RIGHT_STORE = 1 << 6,  /* send files to it; in a box: to the own submission log in it */
     RIGHT_ROSTER = 1 << 7, /* list who is in it */
     RIGHT_ALL = 1 << 8,    /* of a box: see everybody's submissions */
+    RIGHT_RETAIN = 1 << 9, /* set how much of it is kept */
 };
 
 /*
@@ -48,9 +49,10 @@ SP_CHECK enum sp_error access_check(enum log_kind kind, enum relation relation, 
 
 /* What one may do in the team as a whole, by role. */
 enum team_right {
-    TEAM_INVITE = 1 << 0,  /* somebody new, or another member's next device */
-    TEAM_MEMBERS = 1 << 1, /* shut members out and let them in; see who is shut out */
-    TEAM_DEVICES = 1 << 2, /* see and revoke devices of others */
+    TEAM_INVITE = 1 << 0,    /* somebody new, or another member's next device */
+    TEAM_MEMBERS = 1 << 1,   /* shut members out and let them in; see who is shut out */
+    TEAM_DEVICES = 1 << 2,   /* see and revoke devices of others */
+    TEAM_RETENTION = 1 << 3, /* say what rooms of others keep */
 };
 
 /* SP_OK or SP_EFORBIDDEN. ROLE is one of enum role. */

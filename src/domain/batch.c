@@ -31,6 +31,9 @@ static const struct {
     [COMMAND_MEMBER_SET] = {handle_member_set, WRITES},
     [COMMAND_OFFER] = {handle_offer, READS},
     [COMMAND_STORE] = {handle_store, WRITES},
+    [COMMAND_RETENTION] = {handle_retention, WRITES},
+    [COMMAND_ERASE] = {handle_erase, WRITES},
+    [COMMAND_DISCARDED] = {handle_discarded, WRITES},
     [COMMAND_OFFER_END] = {handle_offer_end, READS},
 };
 
@@ -49,7 +52,7 @@ static bool is_trouble(enum sp_error error)
 static enum sp_error handle(struct core *core, const struct command *command, struct reply *reply)
 {
     enum sp_error error =
-        command->kind == COMMAND_OFFER_END ? SP_OK : core_check_actor(core, &command->actor);
+        command_is_silent(command->kind) ? SP_OK : core_check_actor(core, &command->actor);
 
     if (error != SP_OK) {
         return error;
@@ -140,7 +143,7 @@ static enum sp_error execute(struct core *core, struct command *command)
         }
         answer_refusal(core, command, error);
     }
-    if (command->kind != COMMAND_OFFER_END) {
+    if (!command_is_silent(command->kind)) {
         core_publish(core, command->answer);
     }
     return SP_OK;
@@ -218,7 +221,7 @@ static void answer_failure(struct core *core, struct command *command, enum sp_e
     reply_clear(reply);
     reply->origin = command->origin;
     reply->error = error;
-    if (command->kind != COMMAND_OFFER_END) {
+    if (!command_is_silent(command->kind)) {
         core_publish(core, command->answer);
     }
 }
@@ -229,7 +232,7 @@ static void free_commands(struct queue_item *item, bool answered)
     while (item != NULL) {
         struct queue_item *next = item->next;
         struct command *command = command_of(item);
-        if (answered && command->kind != COMMAND_OFFER_END) {
+        if (answered && !command_is_silent(command->kind)) {
             command->answer = NULL;
         }
         command_free(command);

@@ -47,3 +47,8 @@ bool command_is_for_domain(enum command_kind kind)
 {
     return kind <= COMMAND_OFFER_END;
 }
+
+bool command_is_silent(enum command_kind kind)
+{
+    return kind == COMMAND_OFFER_END || kind == COMMAND_ERASE || kind == COMMAND_DISCARDED;
+}

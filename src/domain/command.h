@@ -27,6 +27,9 @@ enum command_kind {
     COMMAND_INVITE, /* → REPLY_INVITED; invite, body: names of logs with spaces between them */
     COMMAND_DEVICE_REVOKE, /* → REPLY_DONE; device */
     COMMAND_MEMBER_SET,    /* → REPLY_DONE; member */
+    COMMAND_RETENTION,     /* → REPLY_EVENT; log, retention */
+    COMMAND_ERASE,         /* no reply. Internal: one step of erasing what is not kept */
+    COMMAND_DISCARDED,     /* no reply; file.file, file.bucket: a blob that was erased is gone */
     COMMAND_OFFER_END,     /* no reply; client_id: an offer that led to nothing */
     /* readers */
     COMMAND_LIST_LOGS,    /* → REPLY_LIST of ROW_LOG: rooms and boxes that the actor may see */
@@ -75,8 +78,11 @@ struct command_login {
 };
 
 struct command_follow {
-    uint64_t after; /* events with a greater sequence number; ignored when LAST is given */
-    uint64_t last;  /* that many before the head; 0: not given */
+    uint64_t after;  /* events with a greater sequence number; ignored when LAST is given */
+    uint64_t last;   /* that many before the head; 0: not given */
+    uint64_t before; /* only events with a smaller one, COUNT of them; 0: not given */
+    uint64_t around; /* COUNT events with this one in their middle; 0: not given */
+    uint64_t count;  /* 0: to the head, or to BEFORE from the start */
 };
 
 struct command_file {
@@ -109,6 +115,12 @@ struct command_member {
     bool disabled;
 };
 
+/* How much of its messages and files a log keeps. 0: no limit. */
+struct retention_rule {
+    uint64_t seconds; /* what is older is erased */
+    uint64_t events;  /* what is further back than that many events */
+};
+
 struct command_read {
     int64_t log_number;
     uint64_t from; /* the first sequence number */
@@ -137,6 +149,8 @@ struct command {
         struct command_invite invite;
         struct command_member member;
         struct id device;
+        struct retention_rule retention;
+        int64_t erase_ms; /* monotonic: when it was made */
         struct {
             char digits[ID_HEX_BYTES]; /* hexadecimal, 6 digits at least */
         } file_prefix;
@@ -159,5 +173,7 @@ SP_CHECK enum sp_error command_join_digest(const uint8_t secret[JOIN_SECRET_BYTE
                                            struct digest *out);
 /* Whether KIND is executed by the domain's thread (else by a reader). */
 bool command_is_for_domain(enum command_kind kind);
+/* Whether nobody waits for its reply, which is not published. */
+bool command_is_silent(enum command_kind kind);
 
 #endif

@@ -13,6 +13,7 @@
 #include "domain/domain.h"
 #include "domain/offers.h"
 #include "domain/outbox.h"
+#include "domain/retention.h"
 #include "domain/store.h"
 #include "event/body.h"
 
@@ -23,6 +24,7 @@ struct core {
     struct store store;
     struct cache cache;
     struct offers offers;
+    struct retention retention;
     struct log *log;       /* may be NULL */
     _Atomic bool admit_ca; /* this and the next: see domain_set_limits() */
     _Atomic uint64_t max_file_bytes;
@@ -129,6 +131,12 @@ SP_CHECK enum sp_error handle_offer(struct core *core, const struct command *com
                                     struct reply *reply);
 SP_CHECK enum sp_error handle_store(struct core *core, const struct command *command,
                                     struct reply *reply);
+SP_CHECK enum sp_error handle_retention(struct core *core, const struct command *command,
+                                        struct reply *reply);
+SP_CHECK enum sp_error handle_erase(struct core *core, const struct command *command,
+                                    struct reply *reply);
+SP_CHECK enum sp_error handle_discarded(struct core *core, const struct command *command,
+                                        struct reply *reply);
 SP_CHECK enum sp_error handle_offer_end(struct core *core, const struct command *command,
                                         struct reply *reply);
 

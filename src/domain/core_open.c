@@ -78,6 +78,9 @@ static enum sp_error open_database(const struct domain_config *config, struct co
         error = check_team(config, core, reason, capacity);
     }
     if (error == SP_OK) {
+        error = retention_start(core, clock_monotonic_ms(config->clock));
+    }
+    if (error == SP_OK) {
         error = db_checkpoint(core->db, DB_CHECKPOINT_TRUNCATE, &complete);
     }
     if (error != SP_OK && reason[0] == '\0') {

@@ -185,6 +185,53 @@ static enum sp_error run_batch(struct domain *domain, struct queue_item *command
     return db_wal_pending(domain->core.db) >= BUSY_CHECKPOINT_PAGES ? checkpoint(domain) : SP_OK;
 }
 
+/* One step of erasing what is not kept, if one is due. */
+static enum sp_error erase(struct domain *domain)
+{
+    struct command *command = NULL;
+    int64_t now_ms = clock_monotonic_ms(domain->config.clock);
+
+    if (!retention_is_due(&domain->core, now_ms)) {
+        return SP_OK;
+    }
+    if (command_new(COMMAND_ERASE, 0, &command) != SP_OK) {
+        return SP_OK; /* there will be memory again */
+    }
+    command->received_ms = clock_wall_ms(domain->config.clock);
+    command->erase_ms = now_ms;
+    return run_batch(domain, &command->item);
+}
+
+/* What was erased is still in the WAL: that must go too. */
+static enum sp_error scrub(struct domain *domain)
+{
+    bool complete = false;
+    int64_t now_ms = clock_monotonic_ms(domain->config.clock);
+
+    if (!retention_scrub_is_due(&domain->core, now_ms)) {
+        return SP_OK;
+    }
+    enum sp_error error = db_checkpoint(domain->core.db, DB_CHECKPOINT_TRY, &complete);
+    if (db_sync_failed(domain->core.db)) {
+        return die(domain);
+    }
+    retention_scrubbed(&domain->core, now_ms, error == SP_OK && complete);
+    return SP_OK;
+}
+
+/* What waits longest for a while: commands, or the time for something else. */
+static struct queue_item *wait_for_commands(struct domain *domain, bool dirty)
+{
+    int64_t now_ms = clock_monotonic_ms(domain->config.clock);
+    int64_t timeout_ms = retention_wait_ms(&domain->core, now_ms);
+
+    if (dirty && (timeout_ms < 0 || timeout_ms > IDLE_CHECKPOINT_MS)) {
+        timeout_ms = IDLE_CHECKPOINT_MS;
+    }
+    return timeout_ms < 0 ? queue_wait(&domain->commands, LIMIT_COMMANDS_PER_COMMIT)
+                          : queue_wait_ms(&domain->commands, LIMIT_COMMANDS_PER_COMMIT, timeout_ms);
+}
+
 static void *run(void *argument)
 {
     struct domain *domain = argument;
@@ -193,15 +240,19 @@ static void *run(void *argument)
 
     while (error == SP_OK) {
         bool dirty = db_wal_pending(domain->core.db) > 0;
-        commands =
-            dirty ? queue_wait_ms(&domain->commands, LIMIT_COMMANDS_PER_COMMIT, IDLE_CHECKPOINT_MS)
-                  : queue_wait(&domain->commands, LIMIT_COMMANDS_PER_COMMIT);
+        commands = wait_for_commands(domain, dirty);
         if (commands != NULL) {
             error = run_batch(domain, commands);
         } else if (atomic_load(&domain->stopping) && queue_count(&domain->commands) == 0) {
             break;
         } else if (dirty) {
             error = checkpoint(domain);
+        }
+        if (error == SP_OK) {
+            error = erase(domain);
+        }
+        if (error == SP_OK) {
+            error = scrub(domain);
         }
     }
     return NULL;
@@ -282,7 +333,10 @@ enum sp_error domain_step(struct domain *domain)
     while (error == SP_OK && (commands = queue_take(&domain->commands, 0)) != NULL) {
         error = run_batch(domain, commands);
     }
-    return error;
+    if (error == SP_OK) {
+        error = erase(domain);
+    }
+    return error == SP_OK ? scrub(domain) : error;
 }
 
 bool domain_has_file(struct domain *domain, uint32_t bucket, const struct id *file)
@@ -295,7 +349,9 @@ bool domain_has_file(struct domain *domain, uint32_t bucket, const struct id *fi
 
 void domain_get_status(struct domain *domain, struct domain_status *out)
 {
-    out->waiting_commands = queue_count(&domain->commands) + queue_count(&domain->reads);
+    out->waiting_writes = queue_count(&domain->commands);
+    out->waiting_reads = queue_count(&domain->reads);
+    out->waiting_commands = out->waiting_writes + out->waiting_reads;
     out->commits = atomic_load(&domain->commits);
     out->events = atomic_load(&domain->events);
     out->last_commit_us = atomic_load(&domain->last_commit_us);

@@ -77,7 +77,9 @@ SP_CHECK enum sp_error domain_step(struct domain *domain);
 bool domain_has_file(struct domain *domain, uint32_t bucket, const struct id *file);
 
 struct domain_status {
-    size_t waiting_commands;
+    size_t waiting_commands; /* both of the following */
+    size_t waiting_writes;
+    size_t waiting_reads;
     uint64_t commits;
     uint64_t events;
     uint64_t last_commit_us;

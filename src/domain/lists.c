@@ -56,6 +56,8 @@ static void read_log_row(struct statement *query, struct row *row, enum relation
     row->log.info.kind = (enum log_kind)statement_get_i64(query);
     statement_get_text(query, row->log.info.name, sizeof row->log.info.name);
     statement_get_text(query, row->log.topic, sizeof row->log.topic);
+    row->log.retention.seconds = statement_get_u64(query);
+    row->log.retention.events = statement_get_u64(query);
     row->log.member_count = (uint32_t)statement_get_u64(query);
     *role = (enum relation)statement_get_i64(query);
     row->log.joined = *role != RELATION_NONE;

@@ -125,6 +125,8 @@ void publication_free(struct publication *publication)
         break;
     case PUBLISH_ACCESS_ENDED:
     case PUBLISH_SHUT_OUT:
+    case PUBLISH_ERASED:
+    case PUBLISH_DISCARD:
         break;
     }
     free(publication);

@@ -16,6 +16,8 @@ enum publication_kind {
     PUBLISH_EVENT,
     PUBLISH_ACCESS_ENDED, /* this member may no longer read this log */
     PUBLISH_SHUT_OUT,     /* this member, or this device of it, may not be here any more */
+    PUBLISH_ERASED,       /* salts and bodies of these events are gone: forget them */
+    PUBLISH_DISCARD,      /* the file of this blob was erased: unlink it, then COMMAND_DISCARDED */
 };
 
 enum reply_kind {
@@ -101,6 +103,7 @@ struct row {
             struct log_info info;
             char topic[LIMIT_TOPIC_BYTES + 1];
             uint32_t member_count;
+            struct retention_rule retention;
             bool joined; /* the actor is in it, or owns it */
         } log;
         struct {
@@ -140,6 +143,7 @@ struct reply {
             struct log_info
                 log;        /* head_… as of now: what was there when following began ends there */
             uint64_t first; /* the sequence number that comes first; head + 1 if there is none */
+            uint64_t last;  /* the page's end; first - 1: it is empty */
             struct digest before; /* the chain up to first - 1 */
         } follow;
         struct {
@@ -197,6 +201,15 @@ struct publication {
             int64_t device; /* 0: all of the member's */
             enum sp_error error;
         } shut_out;
+        struct {
+            int64_t log_number;
+            uint64_t first; /* sequence numbers; state events among them are not erased */
+            uint64_t last;
+        } erased;
+        struct {
+            uint32_t bucket;
+            struct id file;
+        } discard;
     };
 };
 

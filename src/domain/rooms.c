@@ -176,6 +176,33 @@ enum sp_error handle_post(struct core *core, const struct command *command, stru
     return core_append(core, command, log, &draft, reply);
 }
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The page: behind *BEFORE and up to *LAST, in a log that goes up to HEAD. */
+static void choose_page(const struct command_follow *follow, uint64_t head, uint64_t *before,
+                        uint64_t *last)
+{
+    uint64_t count = follow->count > 0 ? follow->count : LIMIT_SEQUENCE;
+
+    if (follow->before > 0) {
+        *last = smaller(follow->before - 1, head);
+        *before = *last - smaller(count, *last);
+        return;
+    }
+    if (follow->around > 0) {
+        uint64_t middle = smaller(follow->around, head);
+        *before = middle - smaller(count / 2 + 1, middle);
+    } else if (follow->last > 0) {
+        *before = head - smaller(follow->last, head);
+    } else {
+        *before = smaller(follow->after, head);
+    }
+    *last = *before + smaller(count, head - *before);
+}
+
 enum sp_error handle_follow(struct core *core, const struct command *command, struct reply *reply)
 {
     struct log_row *log = NULL;
@@ -185,10 +212,8 @@ enum sp_error handle_follow(struct core *core, const struct command *command, st
         return error;
     }
     uint64_t head = log->info.head_sequence;
-    uint64_t before = command->follow.after < head ? command->follow.after : head;
-    if (command->follow.last > 0) {
-        before = command->follow.last < head ? head - command->follow.last : 0;
-    }
+    uint64_t before = 0;
+    choose_page(&command->follow, head, &before, &reply->follow.last);
     reply->follow.log = log->info;
     reply->follow.first = before + 1;
     if (before == head) {

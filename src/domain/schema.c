@@ -75,5 +75,18 @@ static const char version_2[] =
     " device INTEGER REFERENCES devices(no), key_digest BLOB, chain BLOB) STRICT;"
     "CREATE INDEX invitations_open ON invitations(username, no) WHERE state = 0;";
 
-const char *const schema_steps[] = {version_1, version_2};
+/*
+ * Retention. keep_seconds, keep_events: 0 is no limit. erased: up to this sequence number it has
+ * been done. discards: blobs whose files were erased, until it is certain that they are unlinked.
+ */
+static const char version_3[] =
+    "ALTER TABLE logs ADD COLUMN keep_seconds INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE logs ADD COLUMN keep_events INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE logs ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX logs_kept ON logs(no) WHERE keep_seconds + keep_events > 0;"
+
+    "CREATE TABLE discards(no INTEGER PRIMARY KEY, file BLOB NOT NULL, bucket INTEGER NOT NULL,"
+    " UNIQUE(file, bucket)) STRICT;";
+
+const char *const schema_steps[] = {version_1, version_2, version_3};
 const size_t schema_step_count = COUNT_OF(schema_steps);

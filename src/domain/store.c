@@ -107,7 +107,7 @@ static const char *const queries[QUERY_COUNT] = {
     [QUERY_CONTENT] = "SELECT content FROM files WHERE id = ?",
 
     [QUERY_LIST_LOGS] =
-        "SELECT l.no, l.id, l.kind, l.name, l.topic,"
+        "SELECT l.no, l.id, l.kind, l.name, l.topic, l.keep_seconds, l.keep_events,"
         " (SELECT count(*) FROM roster r WHERE r.log = l.no),"
         " coalesce((SELECT role FROM roster r WHERE r.log = l.no AND r.member = ?), 0)"
         " FROM logs l INDEXED BY logs_named WHERE l.name IS NOT NULL ORDER BY l.no",
@@ -122,6 +122,20 @@ static const char *const queries[QUERY_COUNT] = {
         "SELECT e.key, e.header, e.salt, e.body, m.username FROM events e"
         " LEFT JOIN devices d ON d.no = e.device LEFT JOIN members m ON m.no = d.member"
         " WHERE e.key BETWEEN ? AND ? ORDER BY e.key",
+
+    [QUERY_SET_RETENTION] = "UPDATE logs SET keep_seconds = ?, keep_events = ? WHERE no = ?",
+    [QUERY_NEXT_KEPT] =
+        "SELECT no, keep_seconds, keep_events, erased FROM logs INDEXED BY logs_kept"
+        " WHERE no > ? AND keep_seconds + keep_events > 0 ORDER BY no LIMIT 1",
+    [QUERY_SET_ERASED] = "UPDATE logs SET erased = ? WHERE no = ?",
+    [QUERY_HEADERS] = "SELECT key, header FROM events WHERE key BETWEEN ? AND ? ORDER BY key"
+                      " LIMIT ?",
+    [QUERY_ERASE_EVENT] = "UPDATE events SET salt = NULL, body = NULL WHERE key = ?",
+    [QUERY_FILE_BUCKET] = "SELECT bucket FROM files WHERE id = ?",
+    [QUERY_REMOVE_FILE] = "DELETE FROM files WHERE id = ?",
+    [QUERY_ADD_DISCARD] = "INSERT INTO discards(file, bucket) VALUES(?, ?)",
+    [QUERY_DISCARDS] = "SELECT no, file, bucket FROM discards WHERE no > ? ORDER BY no LIMIT 1",
+    [QUERY_REMOVE_DISCARD] = "DELETE FROM discards WHERE file = ? AND bucket = ?",
 };
 
 enum sp_error store_init(struct store *store, struct db *db)

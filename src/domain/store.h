@@ -67,6 +67,16 @@ enum store_query {
     QUERY_LIST_TEAM,
     QUERY_LIST_ROSTER,
     QUERY_EVENTS,
+    QUERY_SET_RETENTION,
+    QUERY_NEXT_KEPT,
+    QUERY_SET_ERASED,
+    QUERY_HEADERS,
+    QUERY_ERASE_EVENT,
+    QUERY_FILE_BUCKET,
+    QUERY_REMOVE_FILE,
+    QUERY_ADD_DISCARD,
+    QUERY_DISCARDS,
+    QUERY_REMOVE_DISCARD,
     QUERY_COUNT
 };
 
@@ -135,5 +145,42 @@ SP_CHECK enum sp_error store_find_file(struct store *store, const struct id *fil
 /* The columns of every query of files, from the current row; *KEY and *LOG are its numbers. */
 void store_read_file(struct statement *statement, int64_t *key, int64_t *log,
                      struct file_info *out);
+
+/* store_retention.c */
+SP_CHECK enum sp_error store_set_retention(struct store *store, int64_t log,
+                                           const struct retention_rule *rule);
+/* A log that does not keep everything. */
+struct kept_row {
+    int64_t log;
+    struct retention_rule rule;
+    uint64_t erased; /* up to this sequence number nothing is left to be done */
+};
+/* The first one behind number AFTER. SP_ENOTFOUND. */
+SP_CHECK enum sp_error store_next_kept(struct store *store, int64_t after, struct kept_row *out);
+SP_CHECK enum sp_error store_set_erased(struct store *store, int64_t log, uint64_t sequence);
+
+/* Headers of LOG behind AFTER up to LAST, at most CAPACITY; *COUNT of them. SP_EINTEGRITY for one
+ * that cannot be read or is not where it belongs. */
+SP_CHECK enum sp_error store_read_headers(struct store *store, int64_t log, uint64_t after,
+                                          uint64_t last, struct event_header *out, size_t capacity,
+                                          size_t *count);
+SP_CHECK enum sp_error store_erase_event(struct store *store, int64_t log, uint64_t sequence);
+/* Takes the file's row away; where its bytes were in *BUCKET. SP_ENOTFOUND. */
+SP_CHECK enum sp_error store_remove_file(struct store *store, const struct id *file,
+                                         uint32_t *bucket);
+
+/* Blobs whose file is erased and which may still be there. */
+struct discard_row {
+    int64_t number;
+    struct id file;
+    uint32_t bucket;
+};
+SP_CHECK enum sp_error store_add_discard(struct store *store, const struct id *file,
+                                         uint32_t bucket);
+SP_CHECK enum sp_error store_remove_discard(struct store *store, const struct id *file,
+                                            uint32_t bucket);
+/* The first one behind number AFTER. SP_ENOTFOUND. */
+SP_CHECK enum sp_error store_next_discard(struct store *store, int64_t after,
+                                          struct discard_row *out);
 
 #endif

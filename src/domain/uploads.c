@@ -23,6 +23,22 @@ static enum sp_error check_file(const struct core *core, const struct command *c
     return name_check_file(file->name, strlen(file->name));
 }
 
+static void fill_info(const struct command *command, const struct log_info *log, uint64_t sequence,
+                      int64_t time_ms, struct file_info *out)
+{
+    memset(out, 0, sizeof *out);
+    out->id = command->file.file;
+    out->log = log->id;
+    out->sequence = sequence;
+    memcpy(out->log_name, log->name, sizeof out->log_name);
+    memcpy(out->member, command->actor.username, sizeof out->member);
+    memcpy(out->name, command->file.name, sizeof out->name);
+    out->size = command->file.size;
+    out->sha256 = command->file.sha256;
+    out->time_ms = time_ms;
+    out->bucket = command->file.bucket;
+}
+
 /* The event of a file, as COMMAND asks for it. */
 static enum sp_error make_draft(const struct command *command, const struct id *id, uint64_t size,
                                 const struct digest *sha256, struct draft *draft)
@@ -55,6 +71,24 @@ static enum sp_error check_commitment(const struct command *command,
     return error;
 }
 
+/*
+ * A file that was stored and has been erased since: only who still knows what it was finds it.
+ * Without its SHA-256 nobody can tell whether it is the same.
+ */
+static enum sp_error find_erased(const struct command *command, const struct request_row *request,
+                                 const struct log_row *log, const struct id *id,
+                                 struct file_info *out)
+{
+    const struct command_file *file = &command->file;
+
+    if (file->size == UINT64_MAX || !file->has_sha256) {
+        return SP_ECONFLICT;
+    }
+    fill_info(command, &log->info, request->header.sequence, request->header.time_ms, out);
+    out->id = *id;
+    return check_commitment(command, request, out);
+}
+
 /* The file that this client id has stored before, and its event's hash. SP_ENOTFOUND; SP_ECONFLICT
  * if it was another. */
 static enum sp_error find_stored(struct core *core, const struct command *command,
@@ -74,8 +108,11 @@ static enum sp_error find_stored(struct core *core, const struct command *comman
         return error;
     }
     error = store_find_file(&core->store, &id, out);
+    if (error == SP_ENOTFOUND) {
+        return find_erased(command, &request, *log, &id, out);
+    }
     if (error != SP_OK) {
-        return error == SP_ENOTFOUND ? SP_EINTEGRITY : error;
+        return error;
     }
     bool same = (file->size == UINT64_MAX || file->size == out->size) &&
                 (!file->has_sha256 || digest_equal(&file->sha256, &out->sha256));
@@ -165,22 +202,6 @@ static enum sp_error check_stored(const struct command *command)
     return command->body_size == 0 ? SP_OK : SP_EINVALID;
 }
 
-static void fill_info(const struct command *command, const struct log_row *log,
-                      const struct reply *reply, struct file_info *out)
-{
-    memset(out, 0, sizeof *out);
-    out->id = command->file.file;
-    out->log = log->info.id;
-    out->sequence = reply->event.sequence;
-    memcpy(out->log_name, log->info.name, sizeof out->log_name);
-    memcpy(out->member, command->actor.username, sizeof out->member);
-    memcpy(out->name, command->file.name, sizeof out->name);
-    out->size = command->file.size;
-    out->sha256 = command->file.sha256;
-    out->time_ms = reply->event.time_ms;
-    out->bucket = command->file.bucket;
-}
-
 /* A file that is new: its event, then its row. */
 static enum sp_error store_new(struct core *core, const struct command *command,
                                const struct draft *draft, struct reply *reply)
@@ -197,7 +218,7 @@ static enum sp_error store_new(struct core *core, const struct command *command,
     if (error != SP_OK) {
         return error;
     }
-    fill_info(command, log, reply, &reply->event.file);
+    fill_info(command, &log->info, reply->event.sequence, reply->event.time_ms, &reply->event.file);
     return store_add_file(&core->store, log, &reply->event.file, command->actor.member,
                           (struct slice){command->body, command->body_size});
 }
@@ -222,7 +243,12 @@ enum sp_error handle_store(struct core *core, const struct command *command, str
     }
     if (error == SP_OK && repeated) {
         error = store_find_file(&core->store, &file->file, &reply->event.file);
-        error = error == SP_ENOTFOUND ? SP_EINTEGRITY : error;
+        if (error == SP_ENOTFOUND) { /* it has been erased since */
+            fill_info(command, &reply->event.log, reply->event.sequence, reply->event.time_ms,
+                      &reply->event.file);
+            reply->event.file.bucket = 0;
+            error = SP_OK;
+        }
     } else if (error == SP_OK) {
         error = store_new(core, command, &draft, reply);
     }

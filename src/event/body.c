@@ -11,7 +11,7 @@ static enum sp_error take_fixed(struct slice value, void *out, size_t size)
     return SP_OK;
 }
 
-static enum sp_error take_size(struct slice value, uint64_t *out)
+static enum sp_error take_u64(struct slice value, uint64_t *out)
 {
     struct reader reader;
     reader_init(&reader, value.data, value.size);
@@ -38,10 +38,14 @@ static enum sp_error take_field(uint8_t tag, struct slice value, struct body *bo
         return take_fixed(value, body->file.bytes, ID_BYTES);
     case BODY_SIZE:
         body->has_size = true;
-        return take_size(value, &body->size);
+        return take_u64(value, &body->size);
     case BODY_SHA256:
         body->has_sha256 = true;
         return take_fixed(value, body->sha256.bytes, DIGEST_BYTES);
+    case BODY_KEEP_SECONDS:
+        return take_u64(value, &body->keep_seconds);
+    case BODY_KEEP_EVENTS:
+        return take_u64(value, &body->keep_events);
     default: /* of a later version: skipped */
         return SP_OK;
     }
@@ -83,6 +87,13 @@ static void write_field(struct writer *writer, enum body_tag tag, const void *da
     writer_copy(writer, data, size);
 }
 
+static void write_u64(struct writer *writer, enum body_tag tag, uint64_t value)
+{
+    writer_u8(writer, (uint8_t)tag);
+    writer_u16(writer, sizeof value);
+    writer_u64(writer, value);
+}
+
 static void write_slice(struct writer *writer, enum body_tag tag, struct slice value)
 {
     if (value.size > 0) {
@@ -102,11 +113,15 @@ void body_write(struct writer *writer, const struct body *body)
         write_field(writer, BODY_FILE, body->file.bytes, ID_BYTES);
     }
     if (body->has_size) {
-        writer_u8(writer, BODY_SIZE);
-        writer_u16(writer, sizeof(body->size));
-        writer_u64(writer, body->size);
+        write_u64(writer, BODY_SIZE, body->size);
     }
     if (body->has_sha256) {
         write_field(writer, BODY_SHA256, body->sha256.bytes, DIGEST_BYTES);
+    }
+    if (body->keep_seconds != 0) {
+        write_u64(writer, BODY_KEEP_SECONDS, body->keep_seconds);
+    }
+    if (body->keep_events != 0) {
+        write_u64(writer, BODY_KEEP_EVENTS, body->keep_events);
     }
 }

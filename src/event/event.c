@@ -141,3 +141,8 @@ enum sp_error event_view_verify(const struct event_view *view)
     }
     return digest_equal(&commitment, &view->header.commitment) ? SP_OK : SP_EINTEGRITY;
 }
+
+bool event_is_erasable(uint16_t kind)
+{
+    return kind == EVENT_MESSAGE || kind == EVENT_FILE;
+}

@@ -22,6 +22,7 @@ enum event_kind {
     EVENT_LEFT = 4,        /* MEMBER */
     EVENT_TOPIC = 5,       /* TEXT */
     EVENT_FILE = 6,        /* FILE, NAME, SIZE, SHA256 */
+    EVENT_RETENTION = 7,   /* KEEP_SECONDS, KEEP_EVENTS; without both: everything is kept */
 };
 
 /* What a log is. Stable numbers. */
@@ -34,6 +35,12 @@ enum log_kind {
         5,               /* one submitter's part of a box; read by this one and the box's owners */
     LOG_KIND_MEMBER = 6, /* reserved: a member's own */
 };
+
+/*
+ * Whether salt and body of an event of KIND may be erased: messages and files. What says who may do
+ * what, or how things stand, never is; nor is what this version does not know.
+ */
+bool event_is_erasable(uint16_t kind);
 
 struct event_header {
     uint16_t kind;

@@ -42,6 +42,7 @@ enum files_event {
                     */
     FILES_FAILED,  /* an upload or a download is over; ERROR and DETAIL say why; nothing is left of
                       an upload */
+    FILES_ERASED,  /* FILE in BUCKET is gone from the directory, durably; not of a transfer */
     FILES_READ,    /* DATA, BYTES long, of a download; 0 bytes: the end */
 };
 
@@ -62,6 +63,7 @@ struct files_completion {
     struct digest sha256;
     uint32_t bucket; /* 0: the bytes are in DATA, for the database */
     uint8_t *data;   /* owned by the completion */
+    struct id file;  /* FILES_ERASED */
 };
 
 void files_completion_free(struct files_completion *completion); /* NULL is allowed */
@@ -127,6 +129,12 @@ void files_upload_release(struct upload *upload);
 /* A sealed blob that was refused after all is removed, before anything is done for a later upload
  * of FILE. Nothing to do for bucket 0. */
 void files_discard(struct files *files, uint32_t bucket, const struct id *file);
+
+/*
+ * The blob of a file that was erased is unlinked and its directory synced; FILES_ERASED follows.
+ * Should that fail, it is logged, and nothing follows: it is for the next start to try again.
+ */
+void files_erase(struct files *files, uint32_t bucket, const struct id *file);
 
 /* Opens a blob for reading from OFFSET. FILES_FAILED with SP_EINTEGRITY if it is missing or not
  * SIZE bytes long. SP_ENOMEM; SP_EINVALID for bucket 0 or an OFFSET past the end. */

@@ -12,6 +12,7 @@
 #include "domain/domain.h"
 #include "files/files.h"
 #include "server/address.h"
+#include "server/control.h"
 #include "server/issue.h"
 #include "server/pollset.h"
 #include "server/server.h"
@@ -89,6 +90,7 @@ struct server {
     struct domain *domain;
     struct files *files;
     struct hub *hub;
+    struct control *control; /* NULL: there is none */
     struct pollset pollset;
     struct wake wake;
     struct source wake_source;

@@ -75,6 +75,13 @@ static const struct command_entry commands[] = {
      "makes a team from nothing, and the first administrator's join code"},
     {"check", command_check, "[DIR | --config FILE] [--KEY VALUE...]",
      "says whether `run` would start, and what is wrong if not"},
+    {"fsck", command_fsck, "DIR | --config FILE [--quick] [--json]",
+     "checks that everything is as it was stored"},
+    {"status", command_status, "DIR | --config FILE [--json]",
+     "says how the running server is doing"},
+    {"backup", command_backup, "DIR TARGET [--copy] [--json]",
+     "copies the state, whole, while the server runs"},
+    {"restore", command_restore, "DIR BACKUP [--copy] [--json]", "makes the state from a backup"},
     {"help", command_help, "[COMMAND]", "this, or what a command takes"},
     {"--help", command_help, "", NULL},
     {"-h", command_help, "", NULL},
@@ -125,7 +132,8 @@ static int command_help(int argc, char **argv)
            "sealpostd COMMAND --help says what a command takes; sealpostd --version which one this "
            "is.\n"
            "\n"
-           "Exit codes: 0 done, 1 failed, 2 usage or configuration, 4 certificate or key.\n");
+           "Exit codes: 0 done, 1 failed, 2 usage or configuration, 4 certificate or key,\n        "
+           "    8 something stored is damaged.\n");
     return EXIT_SUCCESS;
 }
 

@@ -30,6 +30,17 @@ static void lost_durability(void *context, enum sp_error error)
     wake_up(&server->wake);
 }
 
+/* Somebody asks how the server is doing. */
+static void serve_control(struct server *server)
+{
+    if (control_is_asked(server->control)) {
+        size_t connections = 0;
+        const struct connection *connection = NULL;
+        DL_COUNT(server->connections, connection, connections);
+        control_serve(server->control, server->hub, connections, server->unauthenticated);
+    }
+}
+
 static void wake_ready(struct source *source, short revents)
 {
     (void)revents;
@@ -38,6 +49,7 @@ static void wake_ready(struct source *source, short revents)
     if (atomic_load(&server->fatal) == SP_OK) {
         hub_take(server->hub);
         reload_finish(server);
+        serve_control(server);
     }
 }
 
@@ -182,6 +194,22 @@ out:
     return error;
 }
 
+/* Without it the server serves all the same. */
+static void open_control(struct server *server)
+{
+    char reason[256] = "";
+    const struct control_config control = {
+        .state = server->settings->state,
+        .team = server->settings->team,
+        .domain = server->domain,
+        .wake = &server->wake,
+        .log = server->log,
+    };
+    if (control_start(&control, &server->control, reason, sizeof reason) != SP_OK) {
+        log_line(server->log, LOG_WARNING, "event=no_control_socket reason=\"%s\"", reason);
+    }
+}
+
 static enum sp_error open_loop(struct server *server, char *message, size_t capacity)
 {
     sigset_t set;
@@ -209,7 +237,11 @@ static enum sp_error open_loop(struct server *server, char *message, size_t capa
         pollset_add(&server->pollset, &server->signal_source, server->signal_fd, POLLIN) != SP_OK) {
         return SP_EIO;
     }
-    return listener_open_all(server, message, capacity);
+    enum sp_error error = listener_open_all(server, message, capacity);
+    if (error == SP_OK) {
+        open_control(server);
+    }
+    return error;
 }
 
 enum sp_error server_new(const struct settings_source *source, struct settings *settings,
@@ -276,6 +308,7 @@ void server_free(struct server *server)
         connection_free(connection);
     }
     listener_close_all(server);
+    control_stop(server->control);
     hub_free(server->hub); /* lets go of its uploads, while there are workers to tell */
     files_close(server->files);
     domain_close(server->domain);

@@ -88,13 +88,17 @@ static void send_following(struct session *session, const struct reply *reply)
 {
     uint16_t stream = TAG_STREAM(reply->origin.tag);
     bool live = TAG_IS_LIVE(reply->origin.tag);
-    uint64_t until = live ? UINT64_MAX : reply->follow.log.head_sequence;
+    uint64_t until = live ? UINT64_MAX : reply->follow.last;
     enum sp_error error = follow_begin(session, reply, until);
     if (error != SP_OK) {
         session_send_error(session, stream, error, NULL);
         return;
     }
-    sealpost_v1_Following following = {.has_log = true, .first = reply->follow.first};
+    sealpost_v1_Following following = {
+        .has_log = true,
+        .first = reply->follow.first,
+        .last = live ? 0 : reply->follow.last,
+    };
     answer_fill_log(&following.log, &reply->follow.log);
     memcpy(following.before, reply->follow.before.bytes, sizeof following.before);
     session_send(session, FRAME_FOLLOWING, stream, &following);
@@ -107,6 +111,8 @@ static void send_row_log(struct session *session, uint16_t stream, const struct 
         .has_log = true,
         .members = row->log.member_count,
         .joined = row->log.joined,
+        .keep_seconds = row->log.retention.seconds,
+        .keep_events = row->log.retention.events,
     };
     answer_fill_log(&message.log, &row->log.info);
     memcpy(message.topic, row->log.topic, sizeof message.topic);

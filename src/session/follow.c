@@ -25,6 +25,7 @@ static struct channel *channel_get(struct hub *hub, const struct log_info *log)
         channel->log_number = log->number;
         channel->log = log->id;
         channel->head = log->head_sequence;
+        channel->born = hub->erasures;
         HASH_ADD(hh, hub->channels, log_number, sizeof channel->log_number, channel);
         if (!TABLE_ADDED(channel, hh)) {
             free(channel);
@@ -209,6 +210,7 @@ static void read_store(struct hub *hub, struct cursor *cursor)
         .log_number = channel->log_number,
         .from = cursor->next,
         .count = count,
+        .erasures = hub->erasures,
     };
     command->origin = (struct origin){ORIGIN_READ, 0, read->id};
     command->read = (struct command_read){channel->log_number, cursor->next, count};
@@ -216,6 +218,7 @@ static void read_store(struct hub *hub, struct cursor *cursor)
         goto refused;
     }
     channel->reads++;
+    hub->store_reads++;
     DL_APPEND(hub->reads, read);
     return;
 refused:
@@ -256,6 +259,24 @@ static void fail_waiting(struct channel *channel, const struct store_read *read,
     wake_waiting(channel);
 }
 
+/* Whether READ may bring back what has been erased since it was asked for. */
+static bool is_outdated(const struct channel *channel, const struct store_read *read)
+{
+    return read->erasures < channel->born ||
+           (read->erasures < channel->erased_at && read->from <= channel->erased_through);
+}
+
+void follow_erased(struct hub *hub, int64_t log_number, uint64_t first, uint64_t last)
+{
+    struct channel *channel = channel_find(hub, log_number);
+    hub->erasures++;
+    tail_erase(hub->tail, log_number, first, last);
+    if (channel != NULL) {
+        channel->erased_at = hub->erasures;
+        channel->erased_through = last > channel->erased_through ? last : channel->erased_through;
+    }
+}
+
 void follow_page(struct hub *hub, const struct reply *reply)
 {
     struct store_read *read = NULL;
@@ -267,6 +288,11 @@ void follow_page(struct hub *hub, const struct reply *reply)
     struct channel *channel = channel_find(hub, read->log_number);
     if (channel != NULL && channel->reads > 0) {
         channel->reads--;
+    }
+    if (channel != NULL && is_outdated(channel, read)) {
+        wake_waiting(channel); /* to read it again */
+        free(read);
+        return;
     }
     enum sp_error error = reply->kind == REPLY_ERROR ? reply->error
                           : reply->page.count == 0   ? SP_EINTEGRITY

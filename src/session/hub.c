@@ -144,12 +144,37 @@ static void take_publication(struct hub *hub, struct publication *publication)
         shut_out(hub, publication->shut_out.member, publication->shut_out.device,
                  publication->shut_out.error);
         break;
+    case PUBLISH_ERASED:
+        follow_erased(hub, publication->erased.log_number, publication->erased.first,
+                      publication->erased.last);
+        break;
+    case PUBLISH_DISCARD:
+        files_erase(hub->config.files, publication->discard.bucket, &publication->discard.file);
+        break;
+    }
+}
+
+/* Tells the domain, which keeps a note until then. If it is busy the next start does it again. */
+static void blob_erased(struct hub *hub, const struct files_completion *completion)
+{
+    struct command *command = NULL;
+    if (command_new(COMMAND_DISCARDED, 0, &command) != SP_OK) {
+        return;
+    }
+    command->file.file = completion->file;
+    command->file.bucket = completion->bucket;
+    if (domain_submit(hub->config.domain, command) != SP_OK) {
+        command_free(command);
     }
 }
 
 static void take_completion(struct hub *hub, struct files_completion *completion)
 {
-    transfer_completed(hub, completion);
+    if (completion->event == FILES_ERASED) {
+        blob_erased(hub, completion);
+    } else {
+        transfer_completed(hub, completion);
+    }
     files_completion_free(completion);
 }
 
@@ -243,6 +268,18 @@ void hub_set_public_host(struct hub *hub, const char *host, uint16_t port)
 {
     (void)snprintf(hub->config.public_host, sizeof hub->config.public_host, "%s", host);
     hub->config.public_port = port;
+}
+
+void hub_get_status(const struct hub *hub, struct hub_status *out)
+{
+    *out = (struct hub_status){
+        .sessions = hub->session_count,
+        .members_online = hub->presence.online_count,
+        .tail_bytes = tail_bytes(hub->tail),
+        .store_reads = hub->store_reads,
+        .uploads_waiting = hub->waiting_uploads,
+        .started_ms = hub->started_ms,
+    };
 }
 
 void hub_set_crl_next_update(struct hub *hub, int64_t wall_ms)

@@ -63,6 +63,16 @@ uint32_t hub_count_sessions(const struct hub *hub, int64_t device);
  * for them. */
 size_t hub_busy_count(const struct hub *hub);
 
+struct hub_status {
+    size_t sessions;
+    unsigned members_online;
+    size_t tail_bytes;
+    uint64_t store_reads; /* pages that the tail did not have, since the start */
+    size_t uploads_waiting;
+    int64_t started_ms; /* wall */
+};
+void hub_get_status(const struct hub *hub, struct hub_status *out);
+
 /* For STATUS: when the first revocation list grows stale. */
 /* For INVITED: where clients find the server; HOST "": not told. */
 void hub_set_public_host(struct hub *hub, const char *host, uint16_t port);

@@ -32,8 +32,11 @@ struct channel {
     struct id log;
     uint64_t head; /* the last sequence number that was published */
     struct cursor *followers;
-    unsigned reads; /* of the store, under way */
-    bool fresh;     /* in the hub's list: has events that its followers were not told of */
+    unsigned reads;          /* of the store, under way */
+    uint64_t born;           /* hub->erasures when it was made */
+    uint64_t erased_at;      /* hub->erasures after its last one; 0: none */
+    uint64_t erased_through; /* up to this sequence number */
+    bool fresh;              /* in the hub's list: has events that its followers were not told of */
     struct channel *prev_fresh, *next_fresh;
     UT_hash_handle hh;
 };
@@ -143,6 +146,7 @@ struct store_read {
     int64_t log_number;
     uint64_t from;
     uint32_t count;
+    uint64_t erasures; /* hub->erasures when it was asked for */
     struct store_read *prev, *next;
 };
 
@@ -183,7 +187,9 @@ struct hub {
     struct tail *tail;
     struct store_read *reads;
     uint32_t next_read;
-    bool starved; /* reads of the store were refused */
+    uint64_t store_reads;
+    uint64_t erasures; /* that were published: what was read before one may be what it erased */
+    bool starved;      /* reads of the store were refused */
     struct transfer *transfers;
     uint64_t next_token;
     unsigned held_commands;     /* transfers whose command was refused */
@@ -245,6 +251,8 @@ void follow_tell(struct hub *hub);
 void follow_access_ended(struct hub *hub, int64_t member, int64_t log_number);
 void follow_page(struct hub *hub,
                  const struct reply *reply); /* REPLY_PAGE, or an error for a read */
+/* Salts and bodies of these events are gone. */
+void follow_erased(struct hub *hub, int64_t log_number, uint64_t first, uint64_t last);
 void follow_pull(struct session *session, struct writer *writer);
 void follow_retry(struct hub *hub);
 

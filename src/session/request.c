@@ -149,11 +149,46 @@ static enum sp_error handle_write(struct session *session, const struct frame *f
     return request_submit(session, command);
 }
 
+static enum sp_error handle_retention(struct session *session, const struct frame *frame,
+                                      const union message *message)
+{
+    const sealpost_v1_Retention *retention = &message->retention;
+    struct command *command = NULL;
+    enum sp_error error =
+        request_new_command(session, COMMAND_RETENTION, frame->stream, 0, &command);
+    if (error == SP_OK) {
+        error =
+            request_once(retention->has_once, &retention->once, &command->client_id, command->salt);
+    }
+    if (error == SP_OK) {
+        error = request_log_key(retention->has_log, &retention->log, &command->log);
+    }
+    if (error != SP_OK) {
+        command_free(command);
+        return error;
+    }
+    command->retention = (struct retention_rule){retention->keep_seconds, retention->keep_events};
+    return request_submit(session, command);
+}
+
+/* Whether what is asked for is one thing: one end to count from, and no end to what goes on. */
+static bool is_page(const sealpost_v1_Follow *follow)
+{
+    bool backwards = follow->before > 0 || follow->around > 0;
+    unsigned ends = (follow->after > 0 || follow->last > 0 ? 1 : 0) + (follow->before > 0 ? 1 : 0) +
+                    (follow->around > 0 ? 1 : 0);
+    return ends <= 1 && !(follow->live && (backwards || follow->count > 0)) &&
+           !(follow->around > 0 && follow->count == 0);
+}
+
 static enum sp_error handle_follow(struct session *session, const struct frame *frame,
                                    const union message *message)
 {
     const sealpost_v1_Follow *follow = &message->follow;
     struct command *command = NULL;
+    if (!is_page(follow)) {
+        return SP_EINVALID;
+    }
     enum sp_error error = request_new_command(session, COMMAND_FOLLOW, frame->stream, 0, &command);
     if (error == SP_OK) {
         error = request_log_key(follow->has_log, &follow->log, &command->log);
@@ -163,7 +198,13 @@ static enum sp_error handle_follow(struct session *session, const struct frame *
         return error;
     }
     command->origin.tag = TAG(frame->stream, follow->live, 1);
-    command->follow = (struct command_follow){.after = follow->after, .last = follow->last};
+    command->follow = (struct command_follow){
+        .after = follow->after,
+        .last = follow->last,
+        .before = follow->before,
+        .around = follow->around,
+        .count = follow->count,
+    };
     return request_submit(session, command);
 }
 
@@ -389,6 +430,7 @@ static const struct request_handler handlers[256] = {
     [FRAME_LEAVE] = {handle_write, true, true},
     [FRAME_TOPIC] = {handle_write, true, true},
     [FRAME_POST] = {handle_write, true, true},
+    [FRAME_RETENTION] = {handle_retention, true, true},
     [FRAME_FOLLOW] = {handle_follow, true, false},
     [FRAME_UNFOLLOW] = {handle_unfollow, true, false},
     [FRAME_LIST] = {handle_list, true, false},

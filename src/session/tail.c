@@ -221,6 +221,33 @@ uint32_t tail_missing(struct tail *tail, int64_t log_number, uint64_t from)
     return (uint32_t)(end - slot);
 }
 
+static void erase_frame(struct tail *tail, struct block *block, size_t slot)
+{
+    struct tail_frame *frame = block->frames[slot];
+    if (frame == NULL) {
+        return;
+    }
+    size_t size = sizeof *frame + frame->size;
+    explicit_bzero(frame, size);
+    free(frame);
+    block->frames[slot] = NULL;
+    block->bytes -= size;
+    tail->bytes -= size;
+}
+
+void tail_erase(struct tail *tail, int64_t log_number, uint64_t first, uint64_t last)
+{
+    while (first <= last) {
+        struct block *block = find_block(tail, log_number, first);
+        size_t slot = slot_of(first);
+        for (; slot < TAIL_BLOCK_EVENTS && first <= last; slot++, first++) {
+            if (block != NULL) {
+                erase_frame(tail, block, slot);
+            }
+        }
+    }
+}
+
 size_t tail_bytes(const struct tail *tail)
 {
     return tail->bytes;

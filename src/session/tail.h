@@ -34,6 +34,9 @@ bool tail_copy(struct tail *tail, int64_t log_number, uint64_t *next, uint64_t u
 /* How many consecutive events from FROM on are not here, at most to the end of FROM's block. */
 uint32_t tail_missing(struct tail *tail, int64_t log_number, uint64_t from);
 
+/* Forgets, and wipes, what is here of these sequence numbers. */
+void tail_erase(struct tail *tail, int64_t log_number, uint64_t first, uint64_t last);
+
 size_t tail_bytes(const struct tail *tail);
 
 #endif

@@ -303,13 +303,14 @@ static void stored(struct transfer *transfer, const struct reply *reply)
 {
     if (reply->kind == REPLY_STORED) {
         send_stored(transfer, &reply->event.file, &reply->event.hash, reply->event.repeated);
-    } else {
+    }
+    if (reply->kind != REPLY_STORED || reply->event.file.bucket != transfer->file.bucket) {
         if (transfer->file.bucket != 0) {
             files_discard(transfer->hub->config.files, transfer->file.bucket, &transfer->file.file);
         }
-        if (transfer->session != NULL) {
-            session_send_error(transfer->session, transfer->stream, reply->error, reply->detail);
-        }
+    }
+    if (reply->kind != REPLY_STORED && transfer->session != NULL) {
+        session_send_error(transfer->session, transfer->stream, reply->error, reply->detail);
     }
     transfer_close(transfer);
 }
@@ -356,6 +357,7 @@ void upload_completed(struct transfer *transfer, struct files_completion *comple
         failed(transfer, completion);
         break;
     case FILES_READ:
+    case FILES_ERASED:
         break;
     }
 }

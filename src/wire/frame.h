@@ -40,6 +40,7 @@ enum frame_sender { FROM_SERVER = 1, FROM_CLIENT = 2, FROM_BOTH = 3 };
     X(FRAME_INVITE, 27, Invite, false, FROM_CLIENT)                \
     X(FRAME_DEVICE_REVOKE, 28, DeviceRevoke, false, FROM_CLIENT)   \
     X(FRAME_MEMBER_SET, 29, MemberSet, false, FROM_CLIENT)         \
+    X(FRAME_RETENTION, 30, Retention, false, FROM_CLIENT)          \
     X(FRAME_OFFER, 32, Offer, false, FROM_CLIENT)                  \
     X(FRAME_OFFERED, 33, Offered, false, FROM_SERVER)              \
     X(FRAME_DATA, 34, Done, true, FROM_BOTH)                       \
@@ -88,6 +89,7 @@ union message {
     sealpost_v1_Enrolled enrolled;
     sealpost_v1_Create create;
     sealpost_v1_Write write;
+    sealpost_v1_Retention retention;
     sealpost_v1_Follow follow;
     sealpost_v1_Unfollow unfollow;
     sealpost_v1_List list;

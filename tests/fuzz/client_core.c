@@ -147,8 +147,8 @@ static void count_request(struct run *run, enum sp_error error, const uint32_t *
 static void ask_all(struct run *run, int source, int sink)
 {
     static const struct sp_once once = {{1}, {2}};
-    static const struct sp_follow live = {0, 0, true};
-    static const struct sp_follow page = {0, 9, false};
+    static const struct sp_follow live = {.live = true};
+    static const struct sp_follow page = {.last = 9};
     struct sp_client *client = &run->client;
     uint32_t request = 0;
 

@@ -93,10 +93,18 @@ static void choose_what(struct run *run, struct command *command)
     case COMMAND_FOLLOW:
         command->follow.after = next(run);
         command->follow.last = next(run) / 64;
+        command->follow.before = next(run) / 32;
+        command->follow.around = next(run) / 32;
+        command->follow.count = next(run) / 32;
+        break;
+    case COMMAND_RETENTION:
+        command->retention.seconds = next(run) / 16;
+        command->retention.events = next(run) / 16;
         break;
     case COMMAND_OFFER:
     case COMMAND_STORE:
     case COMMAND_OFFER_END:
+    case COMMAND_DISCARDED:
         choose_file(run, command);
         break;
     case COMMAND_INVITE:
@@ -158,7 +166,7 @@ static struct command *make(struct run *run)
         choose_log(run, command);
         choose_what(run, command);
     }
-    run->no_reply[command->origin.tag] = kind == COMMAND_OFFER_END;
+    run->no_reply[command->origin.tag] = command_is_silent(kind);
     return command;
 }
 

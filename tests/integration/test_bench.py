@@ -30,6 +30,9 @@ SCENARIOS = {
     ("upload", "--size", "3M", "--files", "2"): {"transfer": (SOME, SOME), "tls_pipe": (None, SOME)},
     ("upload", "--preset", "chat", "--size", "200K"): {"delivery_p99": (SOME, SOME)},
     ("download", "--size", "3M"): {"transfer": (SOME, SOME)},
+    ("growth", "--history", "5000"): {"start": (SOME, None), "page_p50": (SOME, None), "page_p95": (SOME, None)},
+    ("history", "--history", "3000", "--sessions", "3"): {
+        "answer_p50": (SOME, SOME), "events_read": ((1, 1e8), None), "commit_p50": (None, SOME)},
     ("commit", "--senders", "3", "--in-flight", "5"): {"messages": ((1, 1e6), (1, 1e6)), "answer_p50": (SOME, None)},
 }
 

@@ -138,6 +138,8 @@ static void shows_events_as_json(void **state)
            "\"kind\":\"message\",\"kind_number\":1,\"from\":\"alice\","
            "\"device\":\"00000000000000000000000000000000\","
            "\"client_id\":\"00000000000000000000000000000000\",\"text\":\"say \\\"hi\\\"\\n\","
+           "\"log\":\"00000000000000000000000000000000\",\"body_bytes\":0,"
+           "\"commitment\":\"0000000000000000000000000000000000000000000000000000000000000000\","
            "\"hash\":\"ab00000000000000000000000000000000000000000000000000000000000000\"}\n");
 }
 
@@ -193,6 +195,40 @@ static void shows_rows(void **state)
            "\"role\":\"member\",\"disabled\":false}\n");
 }
 
+static void shows_what_is_kept(void **state)
+{
+    static const struct {
+        struct sp_retention rule;
+        const char *text;
+    } cases[] = {
+        {{0, 0}, "everything"},
+        {{86400, 0}, "1 day"},
+        {{2592000, 0}, "30 days"},
+        {{5400, 0}, "90 minutes"},
+        {{7200, 0}, "2 hours"},
+        {{61, 0}, "61 seconds"},
+        {{0, 1}, "1 event"},
+        {{0, 1000}, "1000 events"},
+        {{86400, 5}, "1 day, at most 5 events"},
+    };
+    struct sp_event event = message("");
+    char text[RETENTION_TEXT_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        retention_format(&cases[i].rule, text);
+        assert_string_equal(text, cases[i].text);
+    }
+    event.kind = SP_EVENT_RETENTION;
+    event.retention = (struct sp_retention){86400, 5};
+    output.mode = OUTPUT_HUMAN;
+    show_event(&output, &event, false);
+    output.mode = OUTPUT_PLAIN;
+    show_event(&output, &event, false);
+    expect("16:30 * alice set what is kept here: 1 day, at most 5 events\n"
+           "2026-11-22T16:30:00.000Z den 12 alice retention 86400 5\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +238,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(shows_events_as_json, begin, end),
         cmocka_unit_test_setup_teardown(shows_files_as_json, begin, end),
         cmocka_unit_test_setup_teardown(shows_rows, begin, end),
+        cmocka_unit_test_setup_teardown(shows_what_is_kept, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

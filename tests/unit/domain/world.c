@@ -177,7 +177,7 @@ static void say(struct world *world, const char *format, ...)
 static void say_event(struct world *world, const struct event_record *record)
 {
     static const char *const names[] = {"?",    "message", "log-created", "joined",
-                                        "left", "topic",   "file"};
+                                        "left", "topic",   "file",        "retention"};
     struct event_header header;
     struct body body;
 
@@ -194,6 +194,10 @@ static void say_event(struct world *world, const struct event_record *record)
     }
     if (body.log_kind != 0) {
         say(world, " kind=%u", body.log_kind);
+    }
+    if (body.keep_seconds != 0 || body.keep_events != 0) {
+        say(world, " seconds=%llu events=%llu", (unsigned long long)body.keep_seconds,
+            (unsigned long long)body.keep_events);
     }
     say(world, "\n");
 }
@@ -295,6 +299,13 @@ struct reply *world_step(struct world *world)
         } else if (publication->kind == PUBLISH_ACCESS_ENDED) {
             say(world, "ended %lld in %lld\n", (long long)publication->access.member,
                 (long long)publication->access.log_number);
+        } else if (publication->kind == PUBLISH_ERASED) {
+            say(world, "erased %lld/%llu to %llu\n", (long long)publication->erased.log_number,
+                (unsigned long long)publication->erased.first,
+                (unsigned long long)publication->erased.last);
+        } else if (publication->kind == PUBLISH_DISCARD) {
+            say(world, "discard %02x from %u\n", publication->discard.file.bytes[0],
+                publication->discard.bucket);
         } else {
             say_reply(world, publication->reply);
             reply_free(last);
@@ -366,9 +377,14 @@ static void verify_event(struct chain *chain, const struct event_record *record)
     WORLD_REQUIRE(id_equal(&chain->log, &header.log));
     WORLD_REQUIRE(header.sequence == chain->sequence + 1 && record->sequence == header.sequence);
     WORLD_REQUIRE(header.time_ms >= chain->time_ms);
-    WORLD_REQUIRE(event_commitment(record->salt, (struct slice){record->body, record->body_size},
-                                   &commitment) == SP_OK);
-    WORLD_REQUIRE(digest_equal(&commitment, &header.commitment));
+    if (record->erased) {
+        WORLD_REQUIRE(event_is_erasable(header.kind));
+    } else {
+        WORLD_REQUIRE(event_commitment(record->salt,
+                                       (struct slice){record->body, record->body_size},
+                                       &commitment) == SP_OK);
+        WORLD_REQUIRE(digest_equal(&commitment, &header.commitment));
+    }
     WORLD_REQUIRE(event_chain_next(&chain->head, record->header, &next) == SP_OK);
     chain->head = next;
     chain->sequence = header.sequence;

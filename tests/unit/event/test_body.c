@@ -21,6 +21,8 @@ static const struct body everything = {
     .size = 5000000000,
     .has_sha256 = true,
     .sha256 = {{9, 8, 7}},
+    .keep_seconds = 86400,
+    .keep_events = 5000000000,
 };
 
 static size_t write_everything(uint8_t *out, size_t capacity)
@@ -54,6 +56,8 @@ static void test_round_trip(void **state)
     assert_true(body.has_file && id_equal(&body.file, &everything.file));
     assert_true(body.has_size && body.size == everything.size);
     assert_true(body.has_sha256 && digest_equal(&body.sha256, &everything.sha256));
+    assert_int_equal(body.keep_seconds, everything.keep_seconds);
+    assert_int_equal(body.keep_events, everything.keep_events);
 }
 
 /* Between two fields a cut cannot be seen: the event's header says how long a body is. */
@@ -78,7 +82,7 @@ static void test_every_truncation(void **state)
         }
         free(copy);
     }
-    assert_int_equal(whole, 7);
+    assert_int_equal(whole, 9);
 }
 
 static void test_too_little_space(void **state)

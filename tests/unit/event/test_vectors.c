@@ -203,6 +203,24 @@ static void check_body(char **field)
     assert_memory_equal(written, expected.data, expected.size);
 }
 
+static void check_retention(char **field)
+{
+    uint8_t bytes[64];
+    uint8_t written[64];
+    struct slice expected = bytes_of(field[2], bytes, sizeof(bytes));
+    struct writer writer;
+    struct body body;
+
+    assert_int_equal(body_parse(expected, &body), SP_OK);
+    assert_int_equal(body.keep_seconds, strtoull(field[0], NULL, 10));
+    assert_int_equal(body.keep_events, strtoull(field[1], NULL, 10));
+    writer_init(&writer, written, sizeof(written));
+    body_write(&writer, &body);
+    assert_int_equal(writer_finish(&writer), SP_OK);
+    assert_int_equal(writer_used(&writer), expected.size);
+    assert_memory_equal(written, expected.data, expected.size);
+}
+
 static void check_bad_body(char **field)
 {
     static const struct body nothing;
@@ -230,6 +248,7 @@ static struct kind {
     {"view", check_view, 3, 0},
     {"body", check_body, 8, 0},
     {"read-body", check_read_body, 8, 0},
+    {"retention", check_retention, 3, 0},
     {"bad-body", check_bad_body, 2, 0},
 };
 

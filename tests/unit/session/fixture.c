@@ -21,8 +21,8 @@ static void fatal(void *context, enum sp_error error)
     fail_msg("durability lost: %s", sp_error_name(error));
 }
 
-static void open_with(struct fixture *fixture, size_t tail_bytes, uint32_t message_rate,
-                      uint32_t message_burst)
+static void open_with(struct fixture *fixture, size_t tail_bytes, uint32_t max_sessions,
+                      uint32_t message_rate, uint32_t message_burst)
 {
     *fixture = (struct fixture){0};
     char reason[256];
@@ -50,7 +50,7 @@ static void open_with(struct fixture *fixture, size_t tail_bytes, uint32_t messa
     struct hub_config hub = {
         .team = "test",
         .server = "test server",
-        .max_sessions = 64,
+        .max_sessions = max_sessions,
         .max_file_bytes = LIMIT_FILE_BYTES,
         .tail_bytes = tail_bytes,
         .public_host = "chat.example.org",
@@ -66,12 +66,17 @@ static void open_with(struct fixture *fixture, size_t tail_bytes, uint32_t messa
 
 void fixture_open(struct fixture *fixture, size_t tail_bytes)
 {
-    open_with(fixture, tail_bytes, 0, 1);
+    open_with(fixture, tail_bytes, 64, 0, 1);
+}
+
+void fixture_open_large(struct fixture *fixture, size_t tail_bytes, uint32_t max_sessions)
+{
+    open_with(fixture, tail_bytes, max_sessions, 0, 1);
 }
 
 void fixture_open_limited(struct fixture *fixture, uint32_t message_rate, uint32_t message_burst)
 {
-    open_with(fixture, 1 << 20, message_rate, message_burst);
+    open_with(fixture, 1 << 20, 64, message_rate, message_burst);
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)

@@ -31,6 +31,8 @@ struct peer {
 };
 
 void fixture_open(struct fixture *fixture, size_t tail_bytes);
+/* With room for so many sessions; else 64. */
+void fixture_open_large(struct fixture *fixture, size_t tail_bytes, uint32_t max_sessions);
 /* With a limit on each member's messages; fixture_open() has none. */
 void fixture_open_limited(struct fixture *fixture, uint32_t message_rate, uint32_t message_burst);
 void fixture_close(struct fixture *fixture);

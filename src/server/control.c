@@ -1,0 +1,429 @@
+#include "server/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "domain/census.h"
+#include "server/json.h"
+#include "server/server.h"
+
+#define SOCKET_NAME "control"
+#define REQUEST_BYTES 64
+#define ANSWER_BYTES 65536
+#define PEER_TIMEOUT_S 5     /* for whoever asks to send, and to take the answer */
+#define LOOP_TIMEOUT_MS 2000 /* for the poll thread to look */
+#define WAITING_PEERS 8
+
+/* What only the poll thread knows. */
+struct look {
+    struct hub_status hub;
+    size_t connections;
+    size_t unauthenticated;
+};
+
+struct control {
+    struct control_config config;
+    char *state; /* copies: settings change while the server runs */
+    char *team;
+    int directory_fd;
+    int listen_fd;
+    struct wake stop;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t mutex; /* of what follows */
+    pthread_cond_t looked;
+    bool done;
+    struct look look;
+    _Atomic bool asked; /* for a look */
+};
+
+/* ---- The socket, by a path of any length ---- */
+
+static void set_address(int directory_fd, struct sockaddr_un *out)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    (void)snprintf(out->sun_path, sizeof out->sun_path, "/proc/self/fd/%d/" SOCKET_NAME,
+                   directory_fd);
+}
+
+static enum sp_error open_socket(struct control *control)
+{
+    struct sockaddr_un address;
+    control->directory_fd = open(control->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    control->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (control->directory_fd < 0 || control->listen_fd < 0) {
+        return SP_EFILE;
+    }
+    /* The database's lock keeps a second server out: one that is there was left by a crash. */
+    if (unlinkat(control->directory_fd, SOCKET_NAME, 0) != 0 && errno != ENOENT) {
+        return SP_EFILE;
+    }
+    set_address(control->directory_fd, &address);
+    if (fchmod(control->listen_fd, 0600) != 0 || /* the file gets the socket's mode */
+        bind(control->listen_fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        fchmodat(control->directory_fd, SOCKET_NAME, 0600, 0) != 0 ||
+        listen(control->listen_fd, WAITING_PEERS) != 0) {
+        return SP_EFILE;
+    }
+    return SP_OK;
+}
+
+/* ---- The look ---- */
+
+bool control_is_asked(const struct control *control)
+{
+    return control != NULL && atomic_load(&control->asked);
+}
+
+void control_serve(struct control *control, const struct hub *hub, size_t connections,
+                   size_t unauthenticated)
+{
+    struct look look = {.connections = connections, .unauthenticated = unauthenticated};
+    hub_get_status(hub, &look.hub);
+    (void)pthread_mutex_lock(&control->mutex);
+    atomic_store(&control->asked, false);
+    control->look = look;
+    control->done = true;
+    (void)pthread_mutex_unlock(&control->mutex);
+    (void)pthread_cond_signal(&control->looked);
+}
+
+/* False: the poll thread does not come to it. */
+static bool take_look(struct control *control, struct look *out)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LOOP_TIMEOUT_MS / 1000;
+    (void)pthread_mutex_lock(&control->mutex);
+    control->done = false;
+    atomic_store(&control->asked, true);
+    (void)pthread_mutex_unlock(&control->mutex);
+    wake_up(control->config.wake);
+    (void)pthread_mutex_lock(&control->mutex);
+    int result = 0;
+    while (!control->done && result == 0) {
+        result = pthread_cond_timedwait(&control->looked, &control->mutex, &until);
+    }
+    bool done = control->done;
+    *out = control->look;
+    (void)pthread_mutex_unlock(&control->mutex);
+    return done;
+}
+
+/* ---- Answers ---- */
+
+static uint64_t size_of(int directory_fd, const char *name)
+{
+    struct stat status;
+    return fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)status.st_size
+                                                                          : 0;
+}
+
+static void put_domain(struct json *json, const struct control *control)
+{
+    struct domain_status domain;
+    domain_get_status(control->config.domain, &domain);
+    json_object_open(json, "queues");
+    json_number(json, "commands", domain.waiting_writes);
+    json_number(json, "reads", domain.waiting_reads);
+    json_object_close(json);
+    json_object_open(json, "commits");
+    json_number(json, "count", domain.commits);
+    json_number(json, "events", domain.events);
+    json_number(json, "last_us", domain.last_commit_us);
+    json_number(json, "longest_us", domain.longest_commit_us);
+    json_object_close(json);
+}
+
+static void put_census(struct json *json, const struct control *control)
+{
+    struct census census;
+    char *path = NULL;
+    enum sp_error error = SP_ENOMEM;
+    if (asprintf(&path, "%s/sealpost.db", control->state) >= 0) {
+        error = census_take(path, &census);
+        free(path);
+    }
+    json_object_open(json, "stored");
+    if (error == SP_OK) {
+        json_number(json, "members", census.members);
+        json_number(json, "devices", census.devices);
+        json_number(json, "logs", census.logs);
+        json_number(json, "events", census.events);
+        json_number(json, "files", census.files);
+        json_number(json, "logs_with_retention", census.erased_logs);
+        json_number(json, "blobs_to_erase", census.blobs_to_erase);
+    } else {
+        json_string(json, "error", sp_error_name(error));
+    }
+    json_number(json, "database_bytes", size_of(control->directory_fd, "sealpost.db"));
+    json_number(json, "wal_bytes", size_of(control->directory_fd, "sealpost.db-wal"));
+    json_object_close(json);
+}
+
+static void put_look(struct json *json, const struct look *look)
+{
+    json_time(json, "started", look->hub.started_ms);
+    json_number(json, "sessions", look->hub.sessions);
+    json_number(json, "members_online", look->hub.members_online);
+    json_number(json, "connections", look->connections);
+    json_number(json, "unauthenticated", look->unauthenticated);
+    json_number(json, "uploads_waiting", look->hub.uploads_waiting);
+    json_object_open(json, "tail");
+    json_number(json, "bytes", look->hub.tail_bytes);
+    json_number(json, "store_reads", look->hub.store_reads);
+    json_object_close(json);
+}
+
+static void answer_status(struct control *control, FILE *out)
+{
+    struct look look;
+    struct json json;
+    bool looked = take_look(control, &look);
+    json_open(&json, out);
+    json_string(&json, "type", "status");
+    json_string(&json, "server", SERVER_NAME);
+    json_string(&json, "team", control->team);
+    json_number(&json, "pid", (uint64_t)getpid());
+    json_time(&json, "time", clock_wall_ms(clock_system()));
+    json_bool(&json, "responsive", looked);
+    if (looked) {
+        put_look(&json, &look);
+    }
+    put_domain(&json, control);
+    put_census(&json, control);
+    json_close(&json);
+}
+
+static void answer_unknown(FILE *out)
+{
+    struct json json;
+    json_open(&json, out);
+    json_string(&json, "type", "error");
+    json_string(&json, "error", sp_error_name(SP_EUNSUPPORTED));
+    json_close(&json);
+}
+
+/* ---- One peer ---- */
+
+static bool is_admitted(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void set_timeouts(int fd)
+{
+    const struct timeval timeout = {.tv_sec = PEER_TIMEOUT_S};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+}
+
+/* A line without its newline; false: none came. */
+static bool read_request(int fd, char out[REQUEST_BYTES])
+{
+    size_t used = 0;
+    while (used < REQUEST_BYTES - 1) {
+        ssize_t count = read(fd, out + used, REQUEST_BYTES - 1 - used);
+        if (count <= 0) {
+            return false;
+        }
+        used += (size_t)count;
+        out[used] = '\0';
+        char *newline = strchr(out, '\n');
+        if (newline != NULL) {
+            *newline = '\0';
+            return true;
+        }
+    }
+    return false;
+}
+
+static void serve_peer(struct control *control, int fd)
+{
+    char request[REQUEST_BYTES] = "";
+    char *answer = NULL;
+    size_t size = 0;
+    if (!is_admitted(fd)) {
+        log_line(control->config.log, LOG_WARNING, "event=control_refused");
+        return;
+    }
+    set_timeouts(fd);
+    if (!read_request(fd, request)) {
+        return;
+    }
+    FILE *out = open_memstream(&answer, &size);
+    if (out == NULL) {
+        return;
+    }
+    if (strcmp(request, "status") == 0) {
+        answer_status(control, out);
+    } else {
+        answer_unknown(out);
+    }
+    if (fclose(out) == 0) {
+        enum sp_error ignored = file_write_all(fd, answer, size); /* it may have gone away */
+        (void)ignored;
+    }
+    free(answer);
+}
+
+static void *run(void *argument)
+{
+    struct control *control = argument;
+    struct pollfd fds[] = {{.fd = control->stop.read_fd, .events = POLLIN},
+                           {.fd = control->listen_fd, .events = POLLIN}};
+    while (poll(fds, COUNT_OF(fds), -1) >= 0 || errno == EINTR) {
+        if (fds[0].revents != 0) {
+            break;
+        }
+        int fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0) {
+            serve_peer(control, fd);
+            close(fd);
+        } else if (errno == EMFILE || errno == ENFILE) {
+            (void)poll(fds, 1, 1000); /* there will be descriptors again */
+        }
+    }
+    return NULL;
+}
+
+/* ---- Start and end ---- */
+
+enum sp_error control_start(const struct control_config *config, struct control **out, char *reason,
+                            size_t capacity)
+{
+    struct control *control = calloc(1, sizeof *control);
+    *out = NULL;
+    if (control == NULL) {
+        snprintf(reason, capacity, "out of memory");
+        return SP_ENOMEM;
+    }
+    control->config = *config;
+    control->state = strdup(config->state);
+    control->team = strdup(config->team);
+    control->directory_fd = control->listen_fd = -1;
+    if (control->state == NULL || control->team == NULL || wake_init(&control->stop) != SP_OK) {
+        snprintf(reason, capacity, "the control thread cannot be started");
+        free(control->state);
+        free(control->team);
+        free(control);
+        return SP_ENOMEM;
+    }
+    (void)pthread_mutex_init(&control->mutex, NULL);
+    (void)pthread_cond_init(&control->looked, NULL);
+    enum sp_error error = open_socket(control);
+    if (error != SP_OK) {
+        snprintf(reason, capacity, "%s/" SOCKET_NAME ": %s", config->state, error_text(errno));
+    } else if (pthread_create(&control->thread, NULL, run, control) != 0) {
+        snprintf(reason, capacity, "the control thread cannot be started");
+        error = SP_EIO;
+    } else {
+        control->started = true;
+    }
+    if (error != SP_OK) {
+        control_stop(control);
+        return error;
+    }
+    *out = control;
+    return SP_OK;
+}
+
+void control_stop(struct control *control)
+{
+    if (control == NULL) {
+        return;
+    }
+    if (control->started) {
+        wake_up(&control->stop);
+        (void)pthread_join(control->thread, NULL);
+        (void)unlinkat(control->directory_fd, SOCKET_NAME, 0);
+    }
+    if (control->listen_fd >= 0) {
+        close(control->listen_fd);
+    }
+    if (control->directory_fd >= 0) {
+        close(control->directory_fd);
+    }
+    (void)pthread_cond_destroy(&control->looked);
+    (void)pthread_mutex_destroy(&control->mutex);
+    wake_deinit(&control->stop);
+    free(control->state);
+    free(control->team);
+    free(control);
+}
+
+/* ---- The client's side ---- */
+
+static enum sp_error connect_to(const char *state, int *out_fd)
+{
+    struct sockaddr_un address;
+    int directory_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *out_fd = -1;
+    if (directory_fd < 0) {
+        return errno == EACCES ? SP_EFORBIDDEN : SP_EUNREACHABLE;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    set_address(directory_fd, &address);
+    int result = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&address, sizeof address);
+    int failure = errno;
+    close(directory_fd);
+    if (result != 0) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return failure == EACCES || failure == EPERM ? SP_EFORBIDDEN : SP_EUNREACHABLE;
+    }
+    *out_fd = fd;
+    return SP_OK;
+}
+
+enum sp_error control_ask(const char *state, const char *request, char **out)
+{
+    char line[REQUEST_BYTES];
+    size_t used = 0;
+    ssize_t count = 1;
+    int fd = -1;
+    *out = NULL;
+    enum sp_error error = connect_to(state, &fd);
+    if (error != SP_OK) {
+        return error;
+    }
+    snprintf(line, sizeof line, "%s\n", request);
+    error = file_write_all(fd, line, strlen(line));
+    char *answer = calloc(1, ANSWER_BYTES);
+    if (answer == NULL) {
+        error = SP_ENOMEM;
+    }
+    while (error == SP_OK && count > 0 && used < ANSWER_BYTES - 1) {
+        count = read(fd, answer + used, ANSWER_BYTES - 1 - used);
+        used += count > 0 ? (size_t)count : 0;
+        error = count < 0 ? SP_EIO : SP_OK;
+    }
+    if (error == SP_OK && (used == 0 || answer[used - 1] != '\n')) {
+        error = SP_EFORBIDDEN; /* it has hung up on us */
+    }
+    close(fd);
+    if (error != SP_OK) {
+        free(answer);
+        return error;
+    }
+    *out = answer;
+    return SP_OK;
+}
