@@ -69,12 +69,11 @@
 #define LIMIT_TAIL_BYTES (64L * 1024 * 1024) /* encoded events kept in memory, in all */
 
 /* Files. */
-#define LIMIT_INLINE_FILE_BYTES 16384        /* up to this a file's bytes live in SQLite */
-#define LIMIT_FILE_BYTES (1LL << 40)         /* default of max_file_bytes: 1 TiB */
-#define LIMIT_CHUNKS_PER_SESSION 1024        /* DATA of its uploads that the workers still have */
-#define UPLOAD_IDLE_TIMEOUT_MS 60000         /* without DATA, although there is credit */
-#define LIMIT_TRANSFERS_PER_SESSION 8        /* uploads and downloads under way */
-#define TRANSFER_WINDOW_BYTES (1024L * 1024) /* credit of one transfer */
+#define LIMIT_INLINE_FILE_BYTES 16384           /* up to this a file's bytes live in SQLite */
+#define LIMIT_FILE_BYTES (1LL << 40)            /* default of max_file_bytes: 1 TiB */
+#define UPLOAD_IDLE_TIMEOUT_MS 60000            /* without DATA, although there is credit */
+#define LIMIT_TRANSFERS_PER_SESSION 8           /* uploads and downloads under way */
+#define TRANSFER_WINDOW_BYTES (1024L * 1024)    /* credit of one transfer */
 #define TRANSFER_POOL_BYTES (64L * 1024 * 1024) /* credit of all uploads of a server */
 #define DISK_RESERVE_BYTES (256L * 1024 * 1024) /* never given to uploads */
 #define RESERVE_STEP_BYTES (64L * 1024 * 1024)  /* for uploads of unknown size */

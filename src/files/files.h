@@ -36,8 +36,8 @@ struct files_config {
 
 enum files_event {
     FILES_READY,   /* an upload can take data; space is reserved */
-    FILES_WRITTEN, /* BYTES of an upload's chunks are hashed and written: so much credit is free
-                      again */
+    FILES_WRITTEN, /* BYTES of an upload, of several writes, are hashed and written: so much credit
+                      is free again */
     FILES_SEALED,  /* an upload is complete, its digest right, its bytes durable at their final name
                     */
     FILES_FAILED,  /* an upload or a download is over; ERROR and DETAIL say why; nothing is left of
@@ -97,18 +97,21 @@ files_sweep(struct files *files,
 struct files_completion *files_take(struct files *files);
 
 /*
- * Begins an upload of SIZE bytes (UINT64_MAX: not known; then space is reserved in steps).
+ * Begins an upload of SIZE bytes (UINT64_MAX: not known; then space is reserved in steps), of which
+ * at most CREDIT_BYTES will be under way, given and not reported as written, at any time.
  * FILES_READY or FILES_FAILED follows: SP_EFULL; SP_EBUSY when an upload of the same FILE is under
  * way. *OUT belongs to the caller until files_upload_release(), also when it has failed.
  * SP_ENOMEM.
  */
 SP_CHECK enum sp_error files_upload_begin(struct files *files, uint64_t token,
                                           const struct id *file, uint64_t size,
-                                          struct upload **out);
+                                          uint64_t credit_bytes, struct upload **out);
 /*
- * Copies SIZE bytes of DATA; FILES_WRITTEN follows, or FILES_FAILED (SP_ESIZE: more than declared;
- * SP_EFULL, SP_EIO, SP_EBUSY). FILES_READY need not be waited for. The caller keeps to the credit
- * it has given. SP_ENOMEM, SP_EINVALID after the commit.
+ * Copies SIZE bytes of DATA. They go to the worker when a quarter of the credit has gathered, when
+ * the declared size is reached, and with the commit: FILES_WRITTEN follows then, or FILES_FAILED
+ * (SP_ESIZE: more than declared; SP_EFULL, SP_EIO, SP_EBUSY). So a sender who waits for credit for
+ * half of it is never waiting for itself. FILES_READY need not be waited for. SP_ENOMEM: the upload
+ * is good for nothing any more; SP_EINVALID after the commit.
  */
 SP_CHECK enum sp_error files_upload_write(struct upload *upload, const void *data, size_t size);
 /*

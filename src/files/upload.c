@@ -1,20 +1,11 @@
 #include "files/upload.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const uint64_t reserve_step_bytes = RESERVE_STEP_BYTES;
-
-/* One piece of an upload's bytes, on its way to the worker. */
-struct chunk {
-    struct job job;
-    struct upload *upload;
-    size_t size;
-    uint8_t data[];
-};
 
 /* ---- the end of an upload ---- */
 
@@ -66,14 +57,10 @@ void upload_free(struct upload *upload)
 {
     worker_remove(&upload->transfer);
     clean_up(upload);
+    blocks_free(upload);
     job_drop(&upload->begin);
     job_drop(&upload->commit);
     free(upload);
-}
-
-static void end_transfer(struct transfer *transfer)
-{
-    upload_free(CONTAINER_OF(transfer, struct upload, transfer));
 }
 
 void upload_sealed(struct upload *upload, uint32_t bucket)
@@ -137,7 +124,7 @@ static enum sp_error go_to_memory(struct upload *upload)
     return SP_OK;
 }
 
-static void run_begin(struct worker *worker, struct job *job)
+void upload_run_begin(struct worker *worker, struct job *job)
 {
     struct upload *upload = CONTAINER_OF(job, struct upload, begin);
     bool is_large =
@@ -190,48 +177,48 @@ static enum sp_error move_to_disk(struct upload *upload, char *detail)
     return error;
 }
 
-static enum sp_error take_chunk(struct upload *upload, const struct chunk *chunk, char *detail)
+static enum sp_error take_block(struct upload *upload, const struct block *block, char *detail)
 {
     enum sp_error error = SP_OK;
 
-    if (chunk->size > upload->declared_bytes - upload->size) {
+    if (block->size > upload->declared_bytes - upload->size) {
         (void)snprintf(detail, BLOBS_DETAIL_BYTES, "more than the %" PRIu64 " bytes announced",
                        upload->declared_bytes);
         return SP_ESIZE;
     }
-    if (upload->state == UPLOAD_MEMORY && upload->size + chunk->size > LIMIT_INLINE_FILE_BYTES) {
+    if (upload->state == UPLOAD_MEMORY && upload->size + block->size > LIMIT_INLINE_FILE_BYTES) {
         error = move_to_disk(upload, detail);
     }
     if (error == SP_OK) {
-        error = digest_stream_update(upload->digest, chunk->data, chunk->size);
+        error = digest_stream_update(upload->digest, block->data, block->size);
     }
     if (error == SP_OK && upload->state == UPLOAD_DISK) {
-        error = write_to_disk(upload, chunk->data, chunk->size, detail);
-    } else if (error == SP_OK && upload->data != NULL && chunk->size > 0) {
-        memcpy(upload->data + upload->size, chunk->data, chunk->size);
+        error = write_to_disk(upload, block->data, block->size, detail);
+    } else if (error == SP_OK && upload->data != NULL && block->size > 0) {
+        memcpy(upload->data + upload->size, block->data, block->size);
     }
     if (error == SP_OK) {
-        upload->size += chunk->size;
+        upload->size += block->size;
     }
     return error;
 }
 
-static void run_chunk(struct worker *worker, struct job *job)
+void upload_run_block(struct worker *worker, struct job *job)
 {
-    struct chunk *chunk = CONTAINER_OF(job, struct chunk, job);
-    struct upload *upload = chunk->upload;
+    struct block *block = CONTAINER_OF(job, struct block, job);
+    struct upload *upload = block->upload;
 
     (void)worker;
     if (is_wanted(upload, job)) {
-        enum sp_error error = take_chunk(upload, chunk, job->completion->detail);
+        enum sp_error error = take_block(upload, block, job->completion->detail);
         if (error != SP_OK) {
             upload_fail(upload, job, error);
         } else {
-            job->completion->bytes = chunk->size;
+            job->completion->bytes = block->size;
             job_complete(upload->files, job, FILES_WRITTEN);
         }
     }
-    free(chunk);
+    block_give_back(block);
 }
 
 /* Whether what arrived is what the sender says it sent. */
@@ -258,7 +245,7 @@ static enum sp_error check(struct upload *upload, char *detail)
     return error;
 }
 
-static void run_commit(struct worker *worker, struct job *job)
+void upload_run_commit(struct worker *worker, struct job *job)
 {
     struct upload *upload = CONTAINER_OF(job, struct upload, commit);
 
@@ -276,7 +263,7 @@ static void run_commit(struct worker *worker, struct job *job)
     }
 }
 
-static void run_release(struct worker *worker, struct job *job)
+void upload_run_release(struct worker *worker, struct job *job)
 {
     struct upload *upload = CONTAINER_OF(job, struct upload, release);
 
@@ -286,90 +273,4 @@ static void run_release(struct worker *worker, struct job *job)
     } else {
         upload_free(upload);
     }
-}
-
-/* ---- the caller's side ---- */
-
-enum sp_error files_upload_begin(struct files *files, uint64_t token, const struct id *file,
-                                 uint64_t size, struct upload **out)
-{
-    *out = NULL;
-    struct upload *upload = calloc(1, sizeof(*upload));
-    if (upload == NULL) {
-        return SP_ENOMEM;
-    }
-    upload->files = files;
-    upload->worker = files_worker_of(files, file);
-    upload->token = token;
-    upload->file = *file;
-    upload->declared_bytes = size;
-    upload->transfer.end = end_transfer;
-    upload->release.run = run_release;
-    sink_init(&upload->sink, -1);
-    enum sp_error error = job_init(&upload->begin, token, run_begin);
-    if (error == SP_OK) {
-        error = worker_submit(upload->worker, &upload->begin);
-    }
-    if (error != SP_OK) {
-        upload_free(upload);
-        return error;
-    }
-    *out = upload;
-    return SP_OK;
-}
-
-enum sp_error files_upload_write(struct upload *upload, const void *data, size_t size)
-{
-    if (upload->ended) {
-        return SP_EINVALID;
-    }
-    struct chunk *chunk = malloc(sizeof(*chunk) + size);
-    if (chunk == NULL) {
-        return SP_ENOMEM;
-    }
-    chunk->upload = upload;
-    chunk->size = size;
-    if (size > 0) {
-        memcpy(chunk->data, data, size);
-    }
-    enum sp_error error = job_init(&chunk->job, upload->token, run_chunk);
-    if (error == SP_OK) {
-        error = worker_submit(upload->worker, &chunk->job);
-    }
-    if (error != SP_OK) {
-        job_drop(&chunk->job);
-        free(chunk);
-    }
-    return error;
-}
-
-enum sp_error files_upload_commit(struct upload *upload, uint64_t size, const struct digest *sha256)
-{
-    if (upload->ended) {
-        return SP_EINVALID;
-    }
-    enum sp_error error = job_init(&upload->commit, upload->token, run_commit);
-    if (error != SP_OK) {
-        return error;
-    }
-    upload->committed_bytes = size;
-    upload->committed_sha256 = *sha256;
-    error = worker_submit(upload->worker, &upload->commit);
-    if (error != SP_OK) {
-        job_drop(&upload->commit);
-        return error;
-    }
-    upload->ended = true;
-    return SP_OK;
-}
-
-void files_upload_release(struct upload *upload)
-{
-    if (upload == NULL) {
-        return;
-    }
-    upload->ended = true;
-    enum sp_error error = worker_submit(upload->worker, &upload->release);
-    assert(error == SP_OK); /* else it has outlived its store */
-    (void)error;
 }

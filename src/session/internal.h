@@ -68,7 +68,6 @@ struct session {
     int64_t not_after_ms;
     struct buffer in;  /* a frame that is not all there, or that cannot be carried out yet */
     struct buffer out; /* answers; never events or file data */
-    unsigned chunks;   /* DATA of its uploads that the workers still have */
     unsigned waiting;  /* requests that wait for their answer, weighted */
     bool stalled;      /* in the hub's stalled list: a queue was full */
     bool ready;        /* in the hub's ready list */
@@ -126,7 +125,6 @@ struct transfer {
     uint64_t pool_bytes; /* taken from the hub's pool, and from what one member may take of it */
     uint64_t credit;     /* what the sender may still send, or, in a download, what we may */
     uint64_t received;   /* bytes so far */
-    unsigned writes;     /* with the worker */
     uint64_t credit_due; /* written and not given back yet */
     /* downloads */
     struct download *download;

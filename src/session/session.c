@@ -171,7 +171,7 @@ bool session_wants_input(const struct session *session)
 {
     return (session->state == SESSION_OPEN || session->state == SESSION_JOINING) &&
            !session->stalled && session->waiting < LIMIT_COMMANDS_PER_SESSION &&
-           session->chunks < LIMIT_CHUNKS_PER_SESSION && session->out.size < OUTPUT_PAUSE_BYTES;
+           session->out.size < OUTPUT_PAUSE_BYTES;
 }
 
 void session_end(struct session *session, enum sp_error error, const char *text)

@@ -61,7 +61,6 @@ void transfer_orphan(struct transfer *transfer)
     if (session != NULL) {
         DL_DELETE(session->transfers, transfer);
         session->transfer_count--;
-        session->chunks -= transfer->writes;
         transfer->session = NULL;
     }
 }

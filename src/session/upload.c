@@ -187,7 +187,7 @@ enum sp_error upload_prepare(struct transfer *transfer)
     }
     enum sp_error error =
         files_upload_begin(hub->config.files, transfer->token, &transfer->file.file,
-                           transfer->file.size, &transfer->upload);
+                           transfer->file.size, credit, &transfer->upload);
     if (error != SP_OK) {
         return error;
     }
@@ -220,8 +220,6 @@ enum sp_error upload_data(struct transfer *transfer, struct slice raw)
         upload_cancel(transfer, error, NULL);
         return SP_OK;
     }
-    transfer->writes++;
-    transfer->session->chunks++;
     return SP_OK;
 }
 
@@ -257,11 +255,6 @@ static void ready(struct transfer *transfer)
 static void written(struct transfer *transfer, uint64_t bytes)
 {
     transfer->credit_due += bytes;
-    transfer->writes--;
-    if (transfer->session != NULL) {
-        transfer->session->chunks--;
-        hub_mark_ready(transfer->session);
-    }
     bool worth_it = transfer->credit_due >= transfer->pool_bytes / 4;
     if (transfer->phase != UPLOAD_RECEIVING || !worth_it) {
         return;

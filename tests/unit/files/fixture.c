@@ -176,7 +176,8 @@ struct upload *send_file(struct fixture *fixture, unsigned number, uint64_t decl
     struct digest digest = digest_bytes(data, size);
     struct upload *upload = NULL;
 
-    assert_int_equal(files_upload_begin(fixture->files, number, &file, declared, &upload), SP_OK);
+    assert_int_equal(
+        files_upload_begin(fixture->files, number, &file, declared, CREDIT_BYTES, &upload), SP_OK);
     for (size_t at = 0; at < size; at += chunk) {
         size_t part = size - at < chunk ? size - at : chunk;
         assert_int_equal(files_upload_write(upload, data + at, part), SP_OK);

@@ -7,6 +7,7 @@
 #include "files/files.h"
 
 #define CHUNK_BYTES LIMIT_RAW_BYTES
+#define CREDIT_BYTES TRANSFER_WINDOW_BYTES
 
 struct fixture {
     char directory[64];

@@ -44,7 +44,8 @@ static struct upload *begin(struct fixture *fixture, unsigned number, uint64_t s
     struct id file = make_id(number);
     struct upload *upload = NULL;
 
-    assert_int_equal(files_upload_begin(fixture->files, number, &file, size, &upload), SP_OK);
+    assert_int_equal(files_upload_begin(fixture->files, number, &file, size, CREDIT_BYTES, &upload),
+                     SP_OK);
     struct files_completion *completion = fixture_wait(fixture);
     assert_int_equal(completion->token, number);
     assert_int_equal(completion->event, expected == SP_OK ? FILES_READY : FILES_FAILED);
@@ -111,7 +112,12 @@ static void test_promises_shrink_while_writing(void **state)
     struct upload *upload = begin(&fixture, 1, 6 * MIB, SP_OK);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(files_upload_write(upload, data, MIB), SP_OK);
-        files_completion_free(fixture_wait(&fixture));
+        for (uint64_t written = 0; written < MIB;) {
+            struct files_completion *completion = fixture_wait(&fixture);
+            assert_int_equal(completion->event, FILES_WRITTEN);
+            written += completion->bytes;
+            files_completion_free(completion);
+        }
     }
     files_upload_release(begin(&fixture, 2, 2 * MIB, SP_OK));
     files_upload_release(begin(&fixture, 3, 2 * MIB + 1, SP_EFULL));

@@ -35,8 +35,9 @@ static void begin_one(struct fixture *fixture, struct sending *sending, unsigned
     struct digest digest = digest_bytes(data, sending->size);
     uint64_t declared = number % 3 == 0 ? UINT64_MAX : sending->size;
 
-    assert_int_equal(files_upload_begin(fixture->files, number, &file, declared, &sending->upload),
-                     SP_OK);
+    assert_int_equal(
+        files_upload_begin(fixture->files, number, &file, declared, CREDIT_BYTES, &sending->upload),
+        SP_OK);
     for (size_t at = 0; at < sending->size; at += 10000) {
         size_t part = sending->size - at < 10000 ? sending->size - at : 10000;
         assert_int_equal(files_upload_write(sending->upload, data + at, part), SP_OK);

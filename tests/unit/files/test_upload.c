@@ -105,9 +105,9 @@ static void refuse(struct fixture *fixture, unsigned number, size_t size, int64_
     if (expected == SP_EDIGEST) {
         digest.bytes[DIGEST_BYTES - 1] ^= 1;
     }
-    assert_int_equal(
-        files_upload_begin(fixture->files, number, &file, declared ? said : UINT64_MAX, &upload),
-        SP_OK);
+    assert_int_equal(files_upload_begin(fixture->files, number, &file, declared ? said : UINT64_MAX,
+                                        CREDIT_BYTES, &upload),
+                     SP_OK);
     for (size_t at = 0; at < size; at += CHUNK_BYTES) {
         size_t part = size - at < CHUNK_BYTES ? size - at : CHUNK_BYTES;
         assert_int_equal(files_upload_write(upload, data + at, part), SP_OK);
@@ -139,6 +139,34 @@ static void test_wrong_digest_or_size(void **state)
     }
 }
 
+/* A quarter of the credit goes on its way by itself: who waits for more credit gets it. */
+static void test_blocks_follow_the_credit(void **state)
+{
+    static const struct {
+        uint64_t credit;
+        uint64_t block;
+    } rows[] = {{65536, 16384}, {70001, 16384}, {1, 4096}, {1 << 20, 262144}, {1 << 30, 262144}};
+    struct fixture *fixture = *state;
+    uint8_t *data = make_bytes(300000, 1);
+
+    for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+        struct id file = make_id(i);
+        struct upload *upload = NULL;
+        assert_int_equal(
+            files_upload_begin(fixture->files, i, &file, 1 << 30, rows[i].credit, &upload), SP_OK);
+        files_completion_free(fixture_wait(fixture)); /* FILES_READY */
+        assert_int_equal(files_upload_write(upload, data, rows[i].block - 1), SP_OK);
+        assert_true(fixture_is_quiet(fixture));
+        assert_int_equal(files_upload_write(upload, data, 2), SP_OK);
+        struct files_completion *written = fixture_wait(fixture);
+        assert_int_equal(written->event, FILES_WRITTEN);
+        assert_int_equal(written->bytes, rows[i].block);
+        files_completion_free(written);
+        files_upload_release(upload);
+    }
+    free(data);
+}
+
 /* Refused as soon as there is one byte too many, not at the end. */
 static void test_more_than_declared(void **state)
 {
@@ -149,7 +177,8 @@ static void test_more_than_declared(void **state)
         struct id file = make_id(number);
         struct upload *upload = NULL;
         uint64_t size = number == 1 ? 100 : CHUNK_BYTES + 100;
-        assert_int_equal(files_upload_begin(fixture->files, number, &file, size, &upload), SP_OK);
+        assert_int_equal(
+            files_upload_begin(fixture->files, number, &file, size, CREDIT_BYTES, &upload), SP_OK);
         if (number == 2) {
             assert_int_equal(files_upload_write(upload, bytes, CHUNK_BYTES), SP_OK);
         }
@@ -204,7 +233,8 @@ static void test_cancelled_anywhere(void **state)
         struct id file = make_id(i % 20); /* an id may be used again at once */
         struct upload *upload = NULL;
         uint64_t size = i % 2 == 0 ? UINT64_MAX : 300000;
-        assert_int_equal(files_upload_begin(fixture->files, i, &file, size, &upload), SP_OK);
+        assert_int_equal(files_upload_begin(fixture->files, i, &file, size, CREDIT_BYTES, &upload),
+                         SP_OK);
         for (unsigned chunk = 0; chunk < dice[i] % 8; chunk++) {
             assert_int_equal(files_upload_write(upload, data, (dice[i] * 131U) % CHUNK_BYTES),
                              SP_OK);
@@ -252,8 +282,9 @@ static void test_two_interleaved(void **state)
     for (int i = 0; i < 2; i++) {
         struct id file = make_id(numbers[i]);
         data[i] = make_bytes(size, numbers[i]);
-        assert_int_equal(
-            files_upload_begin(fixture->files, numbers[i], &file, UINT64_MAX, &upload[i]), SP_OK);
+        assert_int_equal(files_upload_begin(fixture->files, numbers[i], &file, UINT64_MAX,
+                                            CREDIT_BYTES, &upload[i]),
+                         SP_OK);
     }
     for (size_t at = 0; at < size; at += 10000) {
         assert_int_equal(files_upload_write(upload[0], data[0] + at, 10000), SP_OK);
@@ -281,7 +312,8 @@ static void test_same_id_twice(void **state)
     struct id file = make_id(1);
     struct upload *first = NULL;
 
-    assert_int_equal(files_upload_begin(fixture->files, 1, &file, 40000, &first), SP_OK);
+    assert_int_equal(files_upload_begin(fixture->files, 1, &file, 40000, CREDIT_BYTES, &first),
+                     SP_OK);
     struct upload *second = send_file(fixture, 1, 40000, other, 40000, CHUNK_BYTES);
     struct files_completion *end = wait_end(fixture);
     assert_int_equal(end->error, SP_EBUSY);
@@ -317,8 +349,9 @@ static void test_close_with_uploads_under_way(void **state)
             (void)send_file(fixture, number, 200000, data, 200000, CHUNK_BYTES);
             continue;
         }
-        assert_int_equal(files_upload_begin(fixture->files, number, &file, UINT64_MAX, &upload),
-                         SP_OK);
+        assert_int_equal(
+            files_upload_begin(fixture->files, number, &file, UINT64_MAX, CREDIT_BYTES, &upload),
+            SP_OK);
         assert_int_equal(files_upload_write(upload, data, (size_t)number * 1000), SP_OK);
         if (number % 3 == 0) {
             files_upload_release(upload);
@@ -349,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_digest_or_size, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_blocks_follow_the_credit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_more_than_declared, setup, teardown),
         cmocka_unit_test_setup_teardown(test_commit_of_another_size, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_after_the_commit, setup, teardown),
