@@ -2,9 +2,9 @@
 _sealpost()
 {
     local cur prev word command='' second='' i
-    local commands='chat say log room member device send submit get file box whoami status doctor version help'
+    local commands='join chat say log room member device send submit get file box whoami status doctor version help'
     local options='--server --cert --key --ca --profile --json --plain --quiet --verbose --no-color --no-input
-        --timeout --help --version'
+        --timeout --passphrase-file --help --version'
     cur=${COMP_WORDS[COMP_CWORD]}
     prev=${COMP_WORDS[COMP_CWORD-1]}
     COMPREPLY=()
@@ -14,8 +14,8 @@ _sealpost()
         compopt -o filenames
         return
         ;;
-    --server | --profile | --timeout | -n | --lines | --after | --before | --around | --since | --name | --rooms | --days | --member) return ;;
-    --from | --files)
+    --server | --profile | --timeout | -n | --lines | --after | --before | --around | --since | --name | --device | --rooms | --days | --member) return ;;
+    --from | --files | --passphrase-file)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         compopt -o filenames
         return
@@ -28,7 +28,7 @@ _sealpost()
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}
         case $word in
-        --server | --cert | --key | --ca | --profile | --timeout | -n | --lines | --after | --before | --around | --since | -o | --output | --name | --role | --rooms | --days | --from | --files | --member)
+        --server | --cert | --key | --ca | --profile | --timeout | -n | --lines | --after | --before | --around | --since | -o | --output | --name | --device | --passphrase-file | --role | --rooms | --days | --from | --files | --member)
             ((i++))
             ;;
         -*) ;;
@@ -39,6 +39,7 @@ _sealpost()
     done
     if [[ $cur == -* ]]; then
         case $command in
+        join) options+=' --device --seal --force' ;;
         chat) options+=' --lines --commands' ;;
         log) options+=' --lines --after --before --around --all --since --follow' ;;
         send | submit) options+=' --name' ;;

@@ -1,8 +1,9 @@
 # fish completion of sealpost(1)
-set -l commands chat say log room member device send submit get file box whoami status doctor version help
+set -l commands join chat say log room member device send submit get file box whoami status doctor version help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c sealpost -f
+complete -c sealpost -n $none -a join -d 'come into a team with a join code'
 complete -c sealpost -n $none -a chat -d 'talk in a room, live'
 complete -c sealpost -n $none -a say -d 'post a message'
 complete -c sealpost -n $none -a log -d 'show what was said in a room or a box'
@@ -46,6 +47,9 @@ complete -c sealpost -n '__fish_seen_subcommand_from log' -l since -x -d 'since 
 complete -c sealpost -n '__fish_seen_subcommand_from log' -s f -l follow -d 'go on with new events'
 complete -c sealpost -n '__fish_seen_subcommand_from get' -s o -l output -r -F -d 'where to'
 complete -c sealpost -n '__fish_seen_subcommand_from get' -l force -d 'overwrite an existing file'
+complete -c sealpost -n '__fish_seen_subcommand_from join' -l device -x -d 'name of this device'
+complete -c sealpost -n '__fish_seen_subcommand_from join' -l seal -d 'keep the key under a passphrase'
+complete -c sealpost -l passphrase-file -r -F -d 'passphrase of a sealed key'
 complete -c sealpost -l server -x -d 'the server, HOST:PORT'
 complete -c sealpost -l cert -r -F -d 'your certificate, or a directory'
 complete -c sealpost -l key -r -F -d 'its private key'

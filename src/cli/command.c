@@ -42,13 +42,13 @@ static const struct command commands[] = {
     {"room topic", "ROOM [TEXT]", 1, 2, 0, cmd_room_topic, "show or set a room's topic", ""},
     {"member list", "", 0, 0, 0, cmd_member_list, "list the members of the team",
      "Administrators also see who is shut out, and who is invited and has not come yet.\n"},
-    {"member invite", "NAME... | --from FILE", 0, ANY,
+    {"member invite", "[NAME...]", 0, ANY,
      OPTION_BIT(OPTION_ROLE) | OPTION_BIT(OPTION_ROOMS) | OPTION_BIT(OPTION_DAYS) |
          OPTION_BIT(OPTION_RENEW) | OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_CSV) |
          OPTION_BIT(OPTION_FILES),
      cmd_member_invite, "make join codes for new members",
      "Each code works once, for that name only; give it to its person by a way that you trust.\n"
-     "A file has lines 'name,role,rooms' (role and rooms may be missing; rooms with spaces or ';'\n"
+     "Instead of NAME..., --from FILE: it has lines 'name,role,rooms' (role and rooms may be missing; rooms with spaces or ';'\n"
      "between them) and can be run again: who is in or invited already is left as they are,\n"
      "unless --renew is given.\n"},
     {"member disable", "NAME", 1, 1, 0, cmd_member_disable, "shut a member out, with every device",
@@ -63,7 +63,7 @@ static const struct command commands[] = {
      "make a join code for another device of yours",
      "Type 'sealpost join' there. Administrators may make one for another member, who has lost\n"
      "all devices: --member NAME.\n"},
-    {"device revoke", "LABEL|FINGERPRINT", 1, 1,
+    {"device revoke", "DEVICE", 1, 1,
      OPTION_BIT(OPTION_MEMBER) | OPTION_BIT(OPTION_FORCE), cmd_device_revoke,
      "shut a device out, for ever",
      "Its sessions end within a second. A device is named by its label, or by the first 6 digits\n"
