@@ -71,8 +71,10 @@ static enum sp_error renew_list(const struct signer *signer, STACK_OF(X509_CRL) 
 {
     X509_CRL *old = sk_X509_CRL_value(lists, index);
     X509_CRL *list = NULL;
+    bool is_root = X509_self_signed(signer->certificate, 0) == 1;
     enum sp_error error =
-        ca_crl_new(signer->certificate, signer->key, old, CA_ISSUING_CRL_DAYS, now_ms, &list);
+        ca_crl_new(signer->certificate, signer->key, old,
+                   is_root ? CA_ROOT_CRL_DAYS : CA_ISSUING_CRL_DAYS, now_ms, &list);
 
     if (error == SP_OK) {
         (void)sk_X509_CRL_set(lists, index, list);
@@ -99,7 +101,7 @@ static enum sp_error try_refresh(const struct ca_refresh *refresh, const struct 
         (void)snprintf(reason, capacity, "%s: has no revocation list that the CA in %s has signed",
                        path, refresh->issuer_cert);
         error = SP_ENOCRL;
-    } else if (list_is_due(sk_X509_CRL_value(lists, index), refresh->now_ms)) {
+    } else if (refresh->always || list_is_due(sk_X509_CRL_value(lists, index), refresh->now_ms)) {
         error = renew_list(signer, lists, index, refresh->now_ms);
         if (error != SP_OK) {
             (void)snprintf(reason, capacity, "%s: OpenSSL cannot make the revocation list", path);

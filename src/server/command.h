@@ -33,7 +33,8 @@ SP_CHECK int command_load(int argc, char **argv, struct settings_source *source,
 void command_print_keys(void);
 
 int command_check(int argc, char **argv);
-int command_init(int argc, char **argv); /* init_command.c */
+int command_init(int argc, char **argv);
+int command_root_list(int argc, char **argv); /* init_command.c */
 int command_fsck(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_backup(int argc, char **argv);

@@ -188,7 +188,7 @@ static void tell(const struct init_order *order, const struct init_made *made)
                "safe, and delete it here:\n"
                "    %s/ca/root-key.pem\n"
                "It will be needed for a new issuing CA, and for the root's own revocation list\n"
-               "before %s.\n\n",
+               "before %s ('sealpostd root-list').\n\n",
                shown, ends);
     } else {
         printf(
