@@ -58,6 +58,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 
 static void remove_tree(const char *directory)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
     (void)nftw(directory, remove_entry, WALK_DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
 }
 
