@@ -162,6 +162,38 @@ class Backup(harness.TestCase):
         self.assertFalse(os.path.exists(self.path("of-damaged")))
         self.assertEqual(self.left_behind(), [])
 
+class WholeTeam(unittest.TestCase):
+    """The directory that `sealpostd init` makes, with members who have joined by code."""
+
+    def test_from_init_to_restore(self):
+        team = harness.Team().start()
+        self.addCleanup(lambda: team.process and team.stop())
+        root = team.administrator()
+        root.ok("room", "create", "general")
+        ann = team.home("ann").join(root.invite("ann", "--rooms", "general")["ann"])
+        ann.ok("room", "create", "anns")
+        ann.ok("say", "anns", "not kept for long")
+        # An administrator says what others' rooms keep, without being in them.
+        root.ok("room", "retention", "anns", "1")
+        harness.wait_until(lambda: " erased" in ann.ok("log", "anns").out, 30, "the erasure")
+        self.assertEqual(sealpostd("fsck", team.directory).code, 0)
+        status = sealpostd("status", team.directory, "--json").json()[0]
+        self.assertEqual((status["team"], status["stored"]["members"]), ("ours", 2))
+        backup = team.directory + ".backup"
+        self.assertEqual(sealpostd("backup", team.directory, backup).code, 0)
+        before = ann.json("whoami")[0]["incarnation"]
+        ann.ok("say", "general", "after the backup")
+        team.stop()
+        os.rename(team.path("state"), team.path("state.old"))
+        result = sealpostd("restore", team.directory, backup)
+        self.assertEqual(result.code, 0, result)
+        team.start()
+        self.assertNotEqual(ann.json("whoami")[0]["incarnation"], before)
+        self.assertNotIn("after the backup", ann.ok("log", "general").out)
+        ann.ok("say", "general", "it goes on")
+        self.assertEqual(sealpostd("fsck", team.directory).code, 0)
+
+
 class Status(harness.TestCase):
 
     def status(self, *options):
