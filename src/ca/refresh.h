@@ -22,11 +22,11 @@ struct ca_refresh {
 /*
  * The issuing CA's list in CRL_FILE: when it is older than a day, or grows stale within 20 days, or
  * is from the future, another one with its entries and a higher number takes its place, in one
- * step (of a root one that is good for a year). All other lists of the file stay. *MADE tells whether. A file that changes meanwhile is
- * read again: nobody's withdrawal is lost. Nothing is written when there is no list of this CA, or
- * none that it has signed: what was withdrawn is not known then (SP_ENOCRL). SP_ENOTFOUND,
- * SP_ECERT, SP_EKEY, SP_EFILE, SP_EFULL, SP_EIO, SP_EBUSY (it did not stand still), SP_EINTERNAL,
- * SP_ENOMEM, and a sentence in REASON.
+ * step (of a root one that is good for a year). All other lists of the file stay. *MADE tells
+ * whether. A file that changes meanwhile is read again: nobody's withdrawal is lost. Nothing is
+ * written when there is no list of this CA, or none that it has signed: what was withdrawn is not
+ * known then (SP_ENOCRL). SP_ENOTFOUND, SP_ECERT, SP_EKEY, SP_EFILE, SP_EFULL, SP_EIO, SP_EBUSY (it
+ * did not stand still), SP_EINTERNAL, SP_ENOMEM, and a sentence in REASON.
  */
 SP_CHECK enum sp_error ca_crl_refresh(const struct ca_refresh *refresh, const char *crl_file,
                                       bool *made, char *reason, size_t capacity);

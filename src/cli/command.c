@@ -48,7 +48,8 @@ static const struct command commands[] = {
          OPTION_BIT(OPTION_FILES),
      cmd_member_invite, "make join codes for new members",
      "Each code works once, for that name only; give it to its person by a way that you trust.\n"
-     "Instead of NAME..., --from FILE: it has lines 'name,role,rooms' (role and rooms may be missing; rooms with spaces or ';'\n"
+     "Instead of NAME..., --from FILE: it has lines 'name,role,rooms' (role and rooms may be "
+     "missing; rooms with spaces or ';'\n"
      "between them) and can be run again: who is in or invited already is left as they are,\n"
      "unless --renew is given.\n"},
     {"member disable", "NAME", 1, 1, 0, cmd_member_disable, "shut a member out, with every device",
@@ -63,9 +64,8 @@ static const struct command commands[] = {
      "make a join code for another device of yours",
      "Type 'sealpost join' there. Administrators may make one for another member, who has lost\n"
      "all devices: --member NAME.\n"},
-    {"device revoke", "DEVICE", 1, 1,
-     OPTION_BIT(OPTION_MEMBER) | OPTION_BIT(OPTION_FORCE), cmd_device_revoke,
-     "shut a device out, for ever",
+    {"device revoke", "DEVICE", 1, 1, OPTION_BIT(OPTION_MEMBER) | OPTION_BIT(OPTION_FORCE),
+     cmd_device_revoke, "shut a device out, for ever",
      "Its sessions end within a second. A device is named by its label, or by the first 6 digits\n"
      "or more of its fingerprint.\n"},
     {"send", "ROOM PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_send, "send files to a room",

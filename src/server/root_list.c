@@ -11,12 +11,13 @@
 
 static void print_usage(void)
 {
-    printf("Usage: sealpostd root-list " KEY_FLAG " FILE [DIR | --config FILE]\n"
-           "\n"
-           "Makes the root's own revocation list anew, for another year: the one thing for which a\n"
-           "running team needs the root's key, once a year. What it withdraws stays withdrawn. A\n"
-           "running server takes the new list by itself; 'sealpostd check DIR' says how long the\n"
-           "lists are fresh. Take the key offline again afterwards.\n");
+    printf(
+        "Usage: sealpostd root-list " KEY_FLAG " FILE [DIR | --config FILE]\n"
+        "\n"
+        "Makes the root's own revocation list anew, for another year: the one thing for which a\n"
+        "running team needs the root's key, once a year. What it withdraws stays withdrawn. A\n"
+        "running server takes the new list by itself; 'sealpostd check DIR' says how long the\n"
+        "lists are fresh. Take the key offline again afterwards.\n");
 }
 
 static int make_list(const struct settings *settings, const char *key)

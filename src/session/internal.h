@@ -305,6 +305,14 @@ void presence_tick(struct hub *hub);
 void presence_pull(struct session *session);
 void presence_deinit(struct hub *hub);
 
+/* request_team.c: entries of request.c's table. */
+SP_CHECK enum sp_error request_invite(struct session *session, const struct frame *frame,
+                                      const union message *message);
+SP_CHECK enum sp_error request_device_revoke(struct session *session, const struct frame *frame,
+                                             const union message *message);
+SP_CHECK enum sp_error request_member_set(struct session *session, const struct frame *frame,
+                                          const union message *message);
+
 /* request.c: fills in what every command has. SP_ENOMEM. */
 SP_CHECK enum sp_error request_new_command(const struct session *session, enum command_kind kind,
                                            uint16_t stream, size_t body_size, struct command **out);

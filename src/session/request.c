@@ -343,76 +343,6 @@ static enum sp_error handle_cancel(struct session *session, const struct frame *
     return SP_OK;
 }
 
-/* The names of rooms and boxes, with a space between two. */
-static size_t join_names(const sealpost_v1_Invite *invite, char *out)
-{
-    size_t size = 0;
-    for (pb_size_t i = 0; i < invite->logs_count; i++) {
-        size_t length = strlen(invite->logs[i]);
-        if (out != NULL) {
-            memcpy(out + size, invite->logs[i], length);
-            out[size + length] = ' ';
-        }
-        size += length + 1;
-    }
-    return size > 0 ? size - 1 : 0;
-}
-
-static enum sp_error handle_invite(struct session *session, const struct frame *frame,
-                                   const union message *message)
-{
-    const sealpost_v1_Invite *invite = &message->invite;
-    char names[LIMIT_INVITATION_LOGS * (LIMIT_LOG_NAME_BYTES + 1)];
-    struct command *command = NULL;
-    for (pb_size_t i = 0; i < invite->logs_count; i++) {
-        if (strchr(invite->logs[i], ' ') != NULL) {
-            return SP_ENAME;
-        }
-    }
-    size_t size = join_names(invite, names);
-    enum sp_error error =
-        request_new_command(session, COMMAND_INVITE, frame->stream, size, &command);
-    if (error != SP_OK) {
-        return error;
-    }
-    memcpy(command->invite.secret_digest.bytes, invite->secret_digest, DIGEST_BYTES);
-    memcpy(command->invite.username, invite->username, sizeof command->invite.username);
-    command->invite.role = (enum role)invite->role; /* the domain knows which there are */
-    command->invite.valid_ms = invite->valid_ms;
-    command->invite.renew = invite->renew;
-    command->invite.device = invite->device;
-    memcpy(command->body, names, size);
-    return request_submit(session, command);
-}
-
-static enum sp_error handle_device_revoke(struct session *session, const struct frame *frame,
-                                          const union message *message)
-{
-    struct command *command = NULL;
-    enum sp_error error =
-        request_new_command(session, COMMAND_DEVICE_REVOKE, frame->stream, 0, &command);
-    if (error != SP_OK) {
-        return error;
-    }
-    memcpy(command->device.bytes, message->device_revoke.device, ID_BYTES);
-    return request_submit(session, command);
-}
-
-static enum sp_error handle_member_set(struct session *session, const struct frame *frame,
-                                       const union message *message)
-{
-    const sealpost_v1_MemberSet *set = &message->member_set;
-    struct command *command = NULL;
-    enum sp_error error =
-        request_new_command(session, COMMAND_MEMBER_SET, frame->stream, 0, &command);
-    if (error != SP_OK) {
-        return error;
-    }
-    memcpy(command->member.username, set->username, sizeof command->member.username);
-    command->member.disabled = set->disabled;
-    return request_submit(session, command);
-}
-
 struct request_handler {
     enum sp_error (*handle)(struct session *session, const struct frame *frame,
                             const union message *message);
@@ -436,9 +366,9 @@ static const struct request_handler handlers[256] = {
     [FRAME_LIST] = {handle_list, true, false},
     [FRAME_WATCH_PRESENCE] = {handle_watch_presence, true, false},
     [FRAME_STATUS] = {handle_status, true, false},
-    [FRAME_INVITE] = {handle_invite, true, false},
-    [FRAME_DEVICE_REVOKE] = {handle_device_revoke, true, false},
-    [FRAME_MEMBER_SET] = {handle_member_set, true, false},
+    [FRAME_INVITE] = {request_invite, true, false},
+    [FRAME_DEVICE_REVOKE] = {request_device_revoke, true, false},
+    [FRAME_MEMBER_SET] = {request_member_set, true, false},
     [FRAME_OFFER] = {handle_offer, true, true},
     [FRAME_DATA] = {handle_data, true, false},
     [FRAME_CREDIT] = {handle_credit, true, false},
