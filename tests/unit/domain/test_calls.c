@@ -166,7 +166,7 @@ static void replace_calls(void)
 static struct world world;
 static struct actor ann;
 static char path[WORLD_PATH_BYTES];
-static long stride = 7;
+static long stride = 23;
 
 /* What may be said of a call that has failed. */
 static bool is_clear(enum sp_error error)
@@ -293,7 +293,7 @@ static void test_calls(void **state)
             fail_all(call, EIO, true);
         }
     }
-    assert_true(fault.failed > 300);
+    assert_true(fault.failed > 150);
 }
 
 static void test_no_room(void **state)
