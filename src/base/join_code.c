@@ -17,16 +17,21 @@ static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /* The value of a digit, read as generously as Crockford wants it; -1: it is none. */
 static int digit_value(char c)
 {
-    static const char misread[] = "IiLlOo";
-    static const char meant[] = "111100";
-    const char *at = strchr(misread, c);
+    static const char misread[] = "ILO";
+    static const int meant[] = {1, 1, 0};
+    char upper = c;
 
     if (c == '\0') {
         return -1;
     }
-    c = at != NULL ? meant[at - misread] : c;
-    c = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-    at = strchr(alphabet, c);
+    if (c >= 'a' && c <= 'z') {
+        upper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[c - 'a'];
+    }
+    const char *at = strchr(misread, upper);
+    if (at != NULL) {
+        return meant[at - misread];
+    }
+    at = strchr(alphabet, upper);
     return at == NULL ? -1 : (int)(at - alphabet);
 }
 

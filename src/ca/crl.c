@@ -49,8 +49,8 @@ static bool set_number(X509_CRL *list, const X509_CRL *old)
 static bool copy_entries(X509_CRL *list, const X509_CRL *old)
 {
     /* OpenSSL 3.0 takes it as one that it might change, which it does not. */
-    STACK_OF(X509_REVOKED) *entries =
-        old == NULL ? NULL : X509_CRL_get_REVOKED((X509_CRL *)(uintptr_t)old);
+    X509_CRL *source = (X509_CRL *)(uintptr_t)old; /* NOLINT(performance-no-int-to-ptr) */
+    STACK_OF(X509_REVOKED) *entries = old == NULL ? NULL : X509_CRL_get_REVOKED(source);
 
     for (int i = 0; i < sk_X509_REVOKED_num(entries); i++) {
         X509_REVOKED *entry = X509_REVOKED_dup(sk_X509_REVOKED_value(entries, i));

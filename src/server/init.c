@@ -34,6 +34,7 @@ static enum sp_error check_free(const char *directory, char *message, size_t cap
                                : fail(SP_EEXISTS, message, capacity, directory, error_text(errno));
     }
     enum sp_error error = SP_OK;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): own stream */
     while (error == SP_OK && (entry = readdir(stream)) != NULL) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             (void)snprintf(message, capacity,
@@ -56,6 +57,7 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 
 static void remove_all(const char *directory)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
     (void)nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -194,7 +194,8 @@ static enum sp_error keep_cas(X509_STORE_CTX *context, struct verdict *verdict)
 void verdict_deinit(struct verdict *verdict)
 {
     for (size_t i = 0; i < verdict->ca_count; i++) {
-        OPENSSL_free((void *)(uintptr_t)verdict->cas[i].data); /* ours: only readers see const */
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is ours, only to readers is it const */
+        OPENSSL_free((void *)(uintptr_t)verdict->cas[i].data);
     }
     verdict->ca_count = 0;
 }

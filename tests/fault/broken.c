@@ -59,10 +59,13 @@ static void commit_late(void)
     }
 }
 
-/* Only the domain's thread, the one writer, has transactions. */
+/* Of the domain's thread, the one writer; threads that only read have transactions too. */
 int sqlite3_step(sqlite3_stmt *statement)
 {
-    const char *sql = is_broken("ack-first") ? sqlite3_sql(statement) : NULL;
+    sqlite3 *db = sqlite3_db_handle(statement);
+    const char *sql = is_broken("ack-first") && sqlite3_db_readonly(db, "main") == 0
+                          ? sqlite3_sql(statement)
+                          : NULL;
 
     if (sql != NULL && strcmp(sql, "COMMIT") == 0 && !in_exec) {
         next.late = statement;

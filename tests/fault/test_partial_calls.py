@@ -12,7 +12,7 @@ import harness
 CONTENT = random.Random(1).randbytes(300000)
 MODES = {"one byte": 1, "any number": 2, "EAGAIN": 3}
 # What differs from run to run, and nothing else.
-VARIES = {"time", "id", "device", "hash", "head", "log", "file", "server_time", "client_id"}
+VARIES = {"time", "id", "device", "hash", "head", "log", "file", "server_time", "client_id", "commitment", "salt"}
 
 
 def plain(value):
