@@ -148,7 +148,7 @@ static enum sp_error shake_hands(struct joining *joining)
             const char *why = stream_reason(joining->stream);
 
             (void)!stream_flush(joining->stream);
-            reason_server(&joining->names, error, why, joining->text, joining->capacity);
+            reason_join(&joining->names, error, why, joining->text, joining->capacity);
             return error;
         }
     }
@@ -230,9 +230,14 @@ static enum sp_error take_certificate(struct joining *joining, const struct fram
     enum sp_error error = enrol_check(&answer, &files, why, sizeof why);
 
     if (error != SP_OK) {
+        bool is_clock = error == SP_ENOTYET || error == SP_EEXPIRED;
+
         (void)snprintf(joining->text, joining->capacity,
-                       "the certificate that the server sent is not good: %s", why);
-        return error == SP_ENOTYET || error == SP_EEXPIRED ? error : SP_EINTEGRITY;
+                       is_clock ? "the server's and this machine's clock do not agree (%s); set "
+                                  "the one that is wrong, and enter the same code again"
+                                : "the certificate that the server sent is not good: %s",
+                       why);
+        return is_clock ? error : SP_EINTEGRITY;
     }
     memcpy(out->team, enrolled->team, sizeof out->team);
     memcpy(out->username, enrolled->username, sizeof out->username);
@@ -320,13 +325,18 @@ static enum sp_error check_config(struct joining *joining)
     return SP_OK;
 }
 
-/* Whether nothing of this attempt can be of any use later. */
+/*
+ * Whether nothing of this attempt can be of any use later. Once the code was sent, the server may
+ * have used it up for the key that is kept here, whatever went wrong then (a clock that is slow, a
+ * disk that is full): the key goes only when the server says that there is nothing to be had with
+ * this code.
+ */
 static bool is_final(const struct joining *joining, enum sp_error error)
 {
-    return error == SP_OK ||
-           (joining->sent ? sp_error_class(error) == SP_CLASS_REFUSED && error != SP_EFILE &&
-                                error != SP_ECANCELLED && error != SP_EEXISTS
-                          : joining->place.made);
+    if (!joining->sent) {
+        return joining->place.made;
+    }
+    return error == SP_OK || error == SP_ECODE || error == SP_ECODEUSED || error == SP_ECODEEXPIRED;
 }
 
 enum sp_error sp_enrol(const struct sp_enrol_config *config, struct sp_enrolled *out, char *message,
@@ -344,8 +354,7 @@ enum sp_error sp_enrol(const struct sp_enrol_config *config, struct sp_enrolled 
         error = check_config(&joining);
     }
     if (error == SP_OK) {
-        joining.names = (struct peer_names){joining.code.host, joining.code.port, "the join code",
-                                            "the device"};
+        joining.names = (struct peer_names){.host = joining.code.host, .port = joining.code.port};
         joining.deadline_ms = now_ms() + timeout_ms;
         error = enrol_place_open(config, &joining.code, &joining.place, message, capacity);
     }

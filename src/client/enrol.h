@@ -36,11 +36,36 @@ SP_CHECK enum sp_error enrol_place_open(const struct sp_enrol_config *config,
 /* REMOVE: nothing is left. Otherwise entering the same code again goes on from there. */
 void enrol_place_close(struct enrol_place *place, bool remove);
 
-/* All is there: gives it its final name, in one step, and writes the settings. OUT gets the old
- * names. */
+/* ---- enrol_finish.c ---- */
+
+/*
+ * All is there: writes the certificates and the settings, and gives the profile its final name as
+ * the last step. On error what was there before is there again, and the working directory is kept;
+ * entering the same code goes on from there. OUT gets the old names.
+ */
 SP_CHECK enum sp_error enrol_place_finish(const struct sp_enrol_config *config,
                                           struct enrol_place *place,
                                           const struct enrol_files *files, struct sp_enrolled *out,
                                           char *message, size_t capacity);
+
+/* ---- What both need ---- */
+
+/* The mode of what is made. */
+#define ENROL_DIRECTORY_MODE 0700
+#define ENROL_FILE_MODE 0600
+
+/* "PATH: WHY" into MESSAGE; returns ERROR. */
+enum sp_error enrol_fail(enum sp_error error, char *message, size_t capacity, const char *path,
+                         const char *why);
+/* DIRECTORY/NAME anew, synced. */
+SP_CHECK enum sp_error enrol_write_file(const char *directory, const char *name,
+                                        struct slice content, char *message, size_t capacity);
+/* PATH and all above it, as far as they are not there. */
+SP_CHECK enum sp_error enrol_make_directories(const char *path, char *message, size_t capacity);
+/* Everything of PATH before its last slash; free(). NULL when memory runs out. */
+char *enrol_parent_of(const char *path);
+/* Whether the settings lead to this profile's directory, which there is not: then they are of an
+ * attempt that a crash ended before its last step. */
+bool enrol_settings_are_left_over(const struct sp_enrol_config *config);
 
 #endif

@@ -7,24 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "client/enrol.h"
 #include "crypto/sealed_key.h"
 #include "crypto/secret.h"
 #include "tls/enrol.h"
 
-#define DIRECTORY_MODE 0700
-#define FILE_MODE 0600
 #define NAME_DIGEST_BYTES 8 /* of the secret's digest, in the working directory's name */
 
 static const char *const file_names[] = {"key.pem", "cert.pem", "ca.pem"};
 
-static enum sp_error fail(enum sp_error error, char *message, size_t capacity, const char *path,
-                          const char *why)
+enum sp_error enrol_fail(enum sp_error error, char *message, size_t capacity, const char *path,
+                         const char *why)
 {
     (void)snprintf(message, capacity, "%s: %s", path, why);
     return error;
@@ -38,7 +34,7 @@ static char *path_in(const char *directory, const char *name)
     return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
 }
 
-static enum sp_error write_one(const char *directory, const char *name, struct slice content,
+enum sp_error enrol_write_file(const char *directory, const char *name, struct slice content,
                                char *message, size_t capacity)
 {
     char why[256];
@@ -47,18 +43,33 @@ static enum sp_error write_one(const char *directory, const char *name, struct s
 
     if (error == SP_OK) {
         (void)unlink(path); /* of an attempt that was cut short */
-        error = file_write_new(path, FILE_MODE, content.data, content.size, why, sizeof why);
+        error = file_write_new(path, ENROL_FILE_MODE, content.data, content.size, why, sizeof why);
     }
     if (error != SP_OK) {
-        (void)fail(error, message, capacity, path == NULL ? name : path,
-                   path == NULL ? "out of memory" : why);
+        (void)enrol_fail(error, message, capacity, path == NULL ? name : path,
+                         path == NULL ? "out of memory" : why);
     }
     free(path);
     return error;
 }
 
-/* PATH and all above it, as far as they are not there. */
-static enum sp_error make_directories(const char *path, char *message, size_t capacity)
+/* The same in the place of what is there, which is never missing. */
+static enum sp_error replace_one(const char *directory, const char *name, struct slice content,
+                                 char *message, size_t capacity)
+{
+    char why[256] = "out of memory";
+    char *path = path_in(directory, name);
+    enum sp_error error =
+        path == NULL ? SP_ENOMEM : file_replace(path, content.data, content.size, why, sizeof why);
+
+    if (error != SP_OK) {
+        (void)enrol_fail(error, message, capacity, path == NULL ? name : path, why);
+    }
+    free(path);
+    return error;
+}
+
+enum sp_error enrol_make_directories(const char *path, char *message, size_t capacity)
 {
     char *copy = strdup(path);
 
@@ -72,8 +83,8 @@ static enum sp_error make_directories(const char *path, char *message, size_t ca
             continue;
         }
         *at = '\0';
-        if (mkdir(copy, DIRECTORY_MODE) != 0 && errno != EEXIST) {
-            enum sp_error error = fail(SP_EFILE, message, capacity, copy, error_text(errno));
+        if (mkdir(copy, ENROL_DIRECTORY_MODE) != 0 && errno != EEXIST) {
+            enum sp_error error = enrol_fail(SP_EFILE, message, capacity, copy, error_text(errno));
             free(copy);
             return error;
         }
@@ -86,8 +97,7 @@ static enum sp_error make_directories(const char *path, char *message, size_t ca
     return SP_OK;
 }
 
-/* Everything of PATH before its last slash. */
-static char *parent_of(const char *path)
+char *enrol_parent_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -96,23 +106,52 @@ static char *parent_of(const char *path)
                            : strndup(path, (size_t)(slash - path));
 }
 
+bool enrol_settings_are_left_over(const struct sp_enrol_config *config)
+{
+    char why[256];
+    char *line = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    bool ours = false;
+
+    if (access(config->directory, F_OK) == 0) {
+        return false;
+    }
+    if (file_read(config->settings_file, LIMIT_CONFIG_FILE_BYTES, &text, &size, why, sizeof why) ==
+            SP_OK &&
+        asprintf(&line, "\ncert = %s\n", config->directory) >= 0) {
+        ours = strstr(text, line) != NULL;
+        free(line);
+    }
+    free(text);
+    return ours;
+}
+
 static enum sp_error check_free(const struct sp_enrol_config *config, char *message,
                                 size_t capacity)
 {
-    const char *const paths[] = {config->directory, config->settings_file};
+    const char *taken = NULL;
 
-    for (size_t i = 0; i < COUNT_OF(paths) && !config->replace; i++) {
-        if (paths[i] != NULL && access(paths[i], F_OK) == 0) {
-            return fail(SP_EEXISTS, message, capacity, paths[i], "there is a profile already");
-        }
+    if (config->replace) {
+        return SP_OK;
     }
-    return SP_OK;
+    if (access(config->directory, F_OK) == 0) {
+        taken = config->directory;
+    } else if (config->settings_file != NULL && access(config->settings_file, F_OK) == 0 &&
+               !enrol_settings_are_left_over(config)) {
+        taken = config->settings_file;
+    }
+    return taken == NULL
+               ? SP_OK
+               : enrol_fail(SP_EEXISTS, message, capacity, taken, "there is a profile already");
 }
 
 /* ---- The key ---- */
 
+/* The key into its file: a new one, or, with AGAIN, in the place of the same key, in one step. */
 static enum sp_error write_key(const struct sp_enrol_config *config,
-                               const struct enrol_place *place, char *message, size_t capacity)
+                               const struct enrol_place *place, bool again, char *message,
+                               size_t capacity)
 {
     struct slice content = {place->key->data, place->key->size};
     char *sealed = NULL;
@@ -128,11 +167,13 @@ static enum sp_error write_key(const struct sp_enrol_config *config,
                     : sealed_key_seal(content, passphrase, &SEALED_COST_MODERATE, sealed);
         content = sealed == NULL ? content : slice_of_string(sealed);
         if (error != SP_OK) {
-            (void)fail(error, message, capacity, "the key cannot be sealed", sp_error_text(error));
+            (void)enrol_fail(error, message, capacity, "the key cannot be sealed",
+                             sp_error_text(error));
         }
     }
     if (error == SP_OK) {
-        error = write_one(place->working, file_names[0], content, message, capacity);
+        error = again ? replace_one(place->working, file_names[0], content, message, capacity)
+                      : enrol_write_file(place->working, file_names[0], content, message, capacity);
     }
     free(sealed);
     return error;
@@ -161,8 +202,11 @@ static enum sp_error read_key(const struct sp_enrol_config *config, struct enrol
         }
     } else if (error == SP_OK) {
         place->key = file;
+        if (config->passphrase != NULL) { /* now it is to be sealed */
+            return write_key(config, place, true, message, capacity);
+        }
     }
-    return error == SP_OK ? SP_OK : fail(error, message, capacity, path, why);
+    return error == SP_OK ? SP_OK : enrol_fail(error, message, capacity, path, why);
 }
 
 static enum sp_error find_or_make_key(const struct sp_enrol_config *config,
@@ -176,7 +220,7 @@ static enum sp_error find_or_make_key(const struct sp_enrol_config *config,
     } else if (error == SP_OK) {
         error = enrol_key_new(&place->key);
         if (error == SP_OK) {
-            error = write_key(config, place, message, capacity);
+            error = write_key(config, place, false, message, capacity);
         }
         if (error == SP_OK) {
             error = file_sync_directory(place->working);
@@ -200,7 +244,7 @@ static enum sp_error name_place(const struct sp_enrol_config *config, const stru
         return error;
     }
     hex_encode(digest.bytes, NAME_DIGEST_BYTES, hex);
-    out->parent = parent_of(config->directory);
+    out->parent = enrol_parent_of(config->directory);
     if (out->parent == NULL || asprintf(&out->working, "%s/.%s.joining-%s", out->parent,
                                         slash == NULL ? config->directory : slash + 1, hex) < 0) {
         out->working = NULL;
@@ -218,12 +262,12 @@ enum sp_error enrol_place_open(const struct sp_enrol_config *config, const struc
         error = name_place(config, code, out);
     }
     if (error == SP_OK) {
-        error = make_directories(out->parent, message, capacity);
+        error = enrol_make_directories(out->parent, message, capacity);
     }
     if (error == SP_OK) {
-        out->made = mkdir(out->working, DIRECTORY_MODE) == 0;
+        out->made = mkdir(out->working, ENROL_DIRECTORY_MODE) == 0;
         if (!out->made && errno != EEXIST) {
-            error = fail(SP_EFILE, message, capacity, out->working, error_text(errno));
+            error = enrol_fail(SP_EFILE, message, capacity, out->working, error_text(errno));
         }
     }
     if (error == SP_OK) {
@@ -252,93 +296,4 @@ void enrol_place_close(struct enrol_place *place, bool remove)
     free(place->parent);
     free(place->working);
     *place = (struct enrol_place){0};
-}
-
-/* ---- The end ---- */
-
-/* What stands at PATH moves aside; its new name into KEPT, "" if there was nothing. */
-static enum sp_error put_aside(const char *path, char kept[SP_JOIN_PATH_BYTES], char *message,
-                               size_t capacity)
-{
-    time_t now = (time_t)(clock_wall_ms(clock_system()) / 1000);
-    struct tm parts = {0};
-    char date[32];
-
-    kept[0] = '\0';
-    if (access(path, F_OK) != 0) {
-        return SP_OK;
-    }
-    (void)gmtime_r(&now, &parts);
-    (void)strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", &parts);
-    int size = snprintf(kept, SP_JOIN_PATH_BYTES, "%s.old-%s", path, date);
-    if (size < 0 || size >= SP_JOIN_PATH_BYTES || rename(path, kept) != 0) {
-        kept[0] = '\0';
-        return fail(SP_EFILE, message, capacity, path, "cannot be put aside");
-    }
-    return SP_OK;
-}
-
-/* "server = HOST:PORT" and "cert = DIRECTORY". */
-static enum sp_error write_settings(const struct sp_enrol_config *config,
-                                    const struct sp_enrolled *enrolled, char *message,
-                                    size_t capacity)
-{
-    char why[256];
-    char *text = NULL;
-    char *parent = parent_of(config->settings_file);
-    bool v6 = strchr(enrolled->host, ':') != NULL;
-    int size = asprintf(&text,
-                        "# %s of the team %s, by sealpost join\n"
-                        "server = %s%s%s:%u\n"
-                        "cert = %s\n",
-                        enrolled->username, enrolled->team, v6 ? "[" : "", enrolled->host,
-                        v6 ? "]" : "", enrolled->port, config->directory);
-    enum sp_error error = parent == NULL || size < 0 ? SP_ENOMEM : SP_OK;
-
-    text = size < 0 ? NULL : text;
-    if (error == SP_OK) {
-        error = make_directories(parent, message, capacity);
-    }
-    if (error == SP_OK) {
-        error =
-            file_write_new(config->settings_file, FILE_MODE, text, (size_t)size, why, sizeof why);
-        if (error != SP_OK) {
-            (void)fail(error, message, capacity, config->settings_file, why);
-        }
-    }
-    free(text);
-    free(parent);
-    return error;
-}
-
-enum sp_error enrol_place_finish(const struct sp_enrol_config *config, struct enrol_place *place,
-                                 const struct enrol_files *files, struct sp_enrolled *out,
-                                 char *message, size_t capacity)
-{
-    enum sp_error error =
-        write_one(place->working, file_names[1], slice_of_string(files->chain), message, capacity);
-
-    if (error == SP_OK) {
-        error = write_one(place->working, file_names[2], slice_of_string(files->root), message,
-                          capacity);
-    }
-    if (error == SP_OK) {
-        error = file_sync_directory(place->working);
-    }
-    if (error == SP_OK) {
-        error = put_aside(config->directory, out->old_directory, message, capacity);
-    }
-    if (error == SP_OK && rename(place->working, config->directory) != 0) {
-        error = fail(SP_EFILE, message, capacity, config->directory, error_text(errno));
-    }
-    if (error == SP_OK) {
-        error = file_sync_directory(place->parent);
-    }
-    if (error == SP_OK && config->settings_file != NULL) {
-        error = put_aside(config->settings_file, out->old_settings, message, capacity);
-        if (error == SP_OK) {
-            error = write_settings(config, out, message, capacity);
-        }
-    }
-    return error;
 }

@@ -48,6 +48,16 @@ static const struct sentence server_sentences[] = {
     {SP_ENOCERT, "is missing", ""},
 };
 
+/* What keeps from joining, after "HOST:PORT ". */
+static const struct sentence join_sentences[] = {
+    {SP_EUNTRUSTED,
+     "is not the server of this join code: it comes from another certificate authority than the "
+     "code names; somebody may be in between, or the team was set up anew",
+     ""},
+    {SP_EUNSUPPORTED,
+     "lets nobody join by code: it issues no certificates, or is of another version", ""},
+};
+
 static const struct sentence *find(const struct sentence *sentences, size_t count,
                                    enum sp_error error)
 {
@@ -113,6 +123,21 @@ void reason_server(const struct peer_names *names, enum sp_error error, const ch
     }
     (void)snprintf(out, capacity, "the certificate of %s %s%s%s", peer, sentence->before,
                    error == SP_EUNTRUSTED ? names->ca_file : "", sentence->after);
+    append_detail(out, capacity, error, detail);
+}
+
+void reason_join(const struct peer_names *names, enum sp_error error, const char *detail, char *out,
+                 size_t capacity)
+{
+    const struct sentence *sentence = find(join_sentences, COUNT_OF(join_sentences), error);
+    char peer[PEER_BYTES];
+
+    if (sentence == NULL) {
+        reason_server(names, error, detail, out, capacity);
+        return;
+    }
+    format_peer(names, peer, sizeof peer);
+    (void)snprintf(out, capacity, "%s %s", peer, sentence->before);
     append_detail(out, capacity, error, detail);
 }
 

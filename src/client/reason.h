@@ -28,6 +28,10 @@ void reason_refused(const struct peer_names *names, enum sp_error error, const c
 void reason_server(const struct peer_names *names, enum sp_error error, const char *detail,
                    char *out, size_t capacity);
 
+/* The same on the way to joining, where there is a join code in place of files. */
+void reason_join(const struct peer_names *names, enum sp_error error, const char *detail, char *out,
+                 size_t capacity);
+
 /* The TCP connection failed: PROBLEM is what the system says. */
 void reason_connect(const struct peer_names *names, const char *problem, char *out,
                     size_t capacity);

@@ -95,6 +95,7 @@ static struct authority *load_server(const char *certificate)
         .crl_file = script_path(crl, "crl.pem"),
         .cert_file = script_path(cert, "%s/cert.pem", certificate),
         .key_file = script_path(key, "%s/key.pem", certificate),
+        .allow_join = true,
         .clock = clock_system(),
     };
 
