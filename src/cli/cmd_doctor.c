@@ -149,6 +149,7 @@ static void check_files(struct doctor *doctor)
         return;
     }
     enum sp_error error = sp_client_new(&config, &doctor->client, message, sizeof(message));
+    passphrase_forget(&passphrase);
     if (error != SP_OK) {
         char hint[512];
         bool sealed = error == SP_EPASSPHRASE;

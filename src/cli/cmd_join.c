@@ -156,6 +156,45 @@ static void show_joined(struct joining *joining, const struct sp_enrolled *enrol
              is_default ? "" : joining->place.profile, is_default ? "" : " ");
 }
 
+/* What to do about what is about joining alone, or is about --server, --cert and --ca elsewhere. */
+static const struct {
+    enum sp_error error;
+    const char *hint;
+} hints[] = {
+    {SP_EEXISTS, "--profile NAME joins beside it; --force replaces it, and keeps the old one under "
+                 "another name"},
+    {SP_EUNTRUSTED, "ask whoever sent the code, not the server, whether it is right"},
+    {SP_EUNSUPPORTED, "ask whoever sent the code; the server's administrator sees why: sealpostd "
+                      "check"},
+    {SP_EUNREACHABLE, "check the network; the code can be used later, as long as it is good"},
+    {SP_EHOST,
+     "the code leads to a name that the server's certificate is not for; tell who sent it"},
+    {SP_EPROFILE, "ask whoever sent the code whether it is right"},
+    {SP_EEXPIRED, "check this machine's clock; if it is right, tell the server's administrator"},
+    {SP_ENOTYET, "check this machine's clock"},
+    {SP_ETLS, "check that nothing is in between; ask whoever sent the code whether it is right"},
+    {SP_EINTEGRITY, "tell the server's administrator; the same code can be entered again"},
+    {SP_EPASSPHRASE, "--seal asks for it, or takes it from --passphrase-file FILE"},
+    {SP_EDISCONNECTED, "enter the same code again"},
+    {SP_ETIMEOUT, "enter the same code again"},
+};
+
+/* Says why, and what to do; returns the exit code. */
+static int fail(struct joining *joining, enum sp_error error)
+{
+    struct output *output = &joining->cli->out;
+
+    for (size_t i = 0; i < COUNT_OF(hints); i++) {
+        if (hints[i].error == error) {
+            say_error(output, "cannot join: %s (%s)", joining->message, sp_error_name(error));
+            say_hint(output, "%s", hints[i].hint);
+            return sp_error_exit_code(error);
+        }
+    }
+    session_keep_text(&joining->cli->session, joining->message);
+    return cli_fail(joining->cli, error, "", "cannot join");
+}
+
 static int enrol(struct joining *joining)
 {
     struct cli *cli = joining->cli;
@@ -180,14 +219,7 @@ static int enrol(struct joining *joining)
         show_joined(joining, &enrolled);
         return 0;
     }
-    session_keep_text(&cli->session, joining->message);
-    int code = cli_fail(cli, error, "", "cannot join");
-    if (error == SP_EEXISTS) {
-        say_hint(&cli->out,
-                 "--profile NAME joins beside it; --force replaces it, and keeps the old "
-                 "one under another name");
-    }
-    return code;
+    return fail(joining, error);
 }
 
 int cmd_join(struct cli *cli)

@@ -2,11 +2,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/file.h"
+
+/* A signal may come just before poll(2): STOP is looked at this often anyway. */
+#define STOP_LOOK_MS 200
 
 /* One line from FD. */
 static enum sp_error read_line(int fd, const volatile int *stop, char *out, size_t capacity)
@@ -14,12 +19,18 @@ static enum sp_error read_line(int fd, const volatile int *stop, char *out, size
     size_t size = 0;
 
     for (;;) {
+        struct pollfd readable = {fd, POLLIN, 0};
         char c = '\0';
-        ssize_t got = read(fd, &c, 1);
+        int ready = poll(&readable, 1, STOP_LOOK_MS);
+        ssize_t got = 0;
 
         if (*stop != 0) {
             return SP_ECANCELLED;
         }
+        if (ready == 0 || (ready < 0 && errno == EINTR)) {
+            continue;
+        }
+        got = read(fd, &c, 1);
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -35,30 +46,56 @@ static enum sp_error read_line(int fd, const volatile int *stop, char *out, size
     return SP_OK;
 }
 
+/*
+ * Nothing that is typed on FD is shown from now on. What would end or stop the program in between
+ * (^\\, ^Z) waits until the terminal is as before; ^C is for STOP. False: it is no terminal.
+ */
+static bool hide(int fd, struct termios *before, sigset_t *signals)
+{
+    struct termios silent;
+    sigset_t held;
+
+    if (tcgetattr(fd, before) != 0) {
+        return false;
+    }
+    (void)sigemptyset(&held);
+    (void)sigaddset(&held, SIGQUIT);
+    (void)sigaddset(&held, SIGTSTP);
+    (void)sigprocmask(SIG_BLOCK, &held, signals);
+    silent = *before;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    if (tcsetattr(fd, TCSAFLUSH, &silent) != 0) {
+        (void)sigprocmask(SIG_SETMASK, signals, NULL);
+        return false;
+    }
+    return true;
+}
+
+static void show_again(int fd, const struct termios *before, const sigset_t *signals)
+{
+    (void)tcsetattr(fd, TCSAFLUSH, before);
+    (void)!write(fd, "\n", 1); /* the user's own was not shown */
+    (void)sigprocmask(SIG_SETMASK, signals, NULL);
+}
+
 enum sp_error terminal_ask(const char *prompt, bool hidden, const volatile int *stop, char *out,
                            size_t capacity)
 {
     int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     struct termios before;
+    sigset_t signals;
     enum sp_error error = SP_EFILE;
 
     out[0] = '\0';
     if (fd < 0) {
         return SP_EFILE;
     }
-    bool changed = hidden && tcgetattr(fd, &before) == 0;
-    if (changed) {
-        struct termios silent = before;
-
-        silent.c_lflag &= ~(tcflag_t)ECHO;
-        changed = tcsetattr(fd, TCSAFLUSH, &silent) == 0;
-    }
+    bool changed = hidden && hide(fd, &before, &signals);
     if ((changed || !hidden) && file_write_all(fd, prompt, strlen(prompt)) == SP_OK) {
         error = read_line(fd, stop, out, capacity);
     }
     if (changed) {
-        (void)tcsetattr(fd, TCSAFLUSH, &before);
-        (void)!write(fd, "\n", 1); /* the user's own was not shown */
+        show_again(fd, &before, &signals);
     }
     (void)close(fd);
     return error;
@@ -85,9 +122,10 @@ static enum sp_error read_file(const struct passphrase *source, char *out, size_
     return SP_OK;
 }
 
-enum sp_error passphrase_get(void *context, const char *path, char *out, size_t capacity)
+/* From the file, or the terminal. */
+static enum sp_error ask(const struct passphrase *source, const char *path, char *out,
+                         size_t capacity)
 {
-    const struct passphrase *source = context;
     char prompt[4200];
 
     if (source->file != NULL) {
@@ -99,6 +137,30 @@ enum sp_error passphrase_get(void *context, const char *path, char *out, size_t 
     (void)snprintf(prompt, sizeof prompt, "Passphrase of %s: ", path);
     enum sp_error error = terminal_ask(prompt, true, source->stop, out, capacity);
     return error == SP_EFILE || error == SP_ETOOLARGE ? SP_EPASSPHRASE : error;
+}
+
+enum sp_error passphrase_get(void *context, const char *path, char *out, size_t capacity)
+{
+    struct passphrase *source = context;
+    enum sp_error error = SP_OK;
+
+    if (source->kept[0] == '\0') {
+        error = ask(source, path, source->kept, sizeof source->kept);
+    }
+    if (error == SP_OK && strlen(source->kept) >= capacity) {
+        error = SP_EPASSPHRASE;
+    }
+    if (error != SP_OK) {
+        passphrase_forget(source);
+        return error;
+    }
+    memcpy(out, source->kept, strlen(source->kept) + 1);
+    return SP_OK;
+}
+
+void passphrase_forget(struct passphrase *passphrase)
+{
+    explicit_bzero(passphrase->kept, sizeof passphrase->kept);
 }
 
 enum sp_error passphrase_new(const struct passphrase *source, char *out, size_t capacity)

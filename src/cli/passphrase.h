@@ -15,6 +15,8 @@ struct passphrase {
     const char *file; /* --passphrase-file; NULL: the terminal is asked */
     bool may_ask;
     const volatile int *stop;
+    /* What was given last, so that it need not be given again when the connection is made anew. */
+    char kept[PASSPHRASE_FILE_BYTES];
 };
 
 /*
@@ -25,8 +27,10 @@ struct passphrase {
 SP_CHECK enum sp_error terminal_ask(const char *prompt, bool hidden, const volatile int *stop,
                                     char *out, size_t capacity);
 
-/* An sp_passphrase_fn; CONTEXT is a struct passphrase. */
+/* An sp_passphrase_fn; CONTEXT is a struct passphrase. Once given it is kept, until it is
+ * forgotten: when it turns out to be wrong, and at the end. */
 SP_CHECK enum sp_error passphrase_get(void *context, const char *path, char *out, size_t capacity);
+void passphrase_forget(struct passphrase *passphrase);
 /* A new one: from the file, or asked twice. SP_EPASSPHRASE: they differ, or it is empty; that was
  * said. */
 SP_CHECK enum sp_error passphrase_new(const struct passphrase *source, char *out, size_t capacity);

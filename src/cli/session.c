@@ -28,6 +28,7 @@ void session_deinit(struct session *session)
     sp_client_free(session->client);
     session->client = NULL;
     session->online = false;
+    passphrase_forget(&session->passphrase);
 }
 
 void session_keep_text(struct session *session, const char *text)
@@ -65,6 +66,8 @@ enum sp_error session_begin(struct session *session)
     error = sp_client_new(&config, &session->client, session->text, sizeof(session->text));
     if (error == SP_OK) {
         error = sp_client_connect(session->client);
+    } else if (error == SP_EPASSPHRASE) {
+        passphrase_forget(&session->passphrase);
     }
     return error;
 }
