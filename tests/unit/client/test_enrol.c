@@ -26,6 +26,7 @@ struct server {
     int64_t later_ms;      /* when the certificate's time begins */
     const char *username;  /* in the certificate */
     const char *said;      /* in the message */
+    const char *taken;     /* a directory that is made before the answer; NULL: none */
     size_t cut_bytes;      /* off the end of the certificates */
     struct digest keys[4]; /* of the requests */
     uint8_t secret[SP_JOIN_SECRET_BYTES];
@@ -100,6 +101,9 @@ static void answer(struct line *line)
     struct slice request = hear_request(line, &stream);
     struct issuer *issuer = load_issuer();
 
+    if (server->taken != NULL && mkdir(server->taken, 0700) != 0) {
+        line->failure = "the directory cannot be made";
+    }
     if (line->failure == NULL && server->bye == SP_OK) {
         if (issuer == NULL || issuer_issue(issuer, request, server->username,
                                            clock_wall_ms(clock_system()) + server->later_ms, &chain,
@@ -524,6 +528,45 @@ static void test_settings_cannot_be_written(void **state)
     home_remove(&home);
 }
 
+/* A profile has come to be while the server was asked: it stays, and all else is as before. */
+static void test_exists_meanwhile(void **state)
+{
+    struct server server = good_server();
+    struct home home;
+
+    (void)state;
+    home_make(&home);
+    server.taken = home.directory;
+    assert_int_equal(join(&home, &server), SP_EEXISTS);
+    assert_non_null(strstr(home.message, home.directory));
+    assert_false(is_there(home.settings));
+    assert_int_equal(count_pending(&home), 1);
+    assert_int_equal(rmdir(home.directory), 0); /* nothing was put into it */
+    server.taken = NULL;
+    assert_int_equal(join(&home, &server), SP_OK);
+    assert_joined(&home);
+    assert_true(digest_equal(&server.keys[0], &server.keys[1]));
+    home_remove(&home);
+}
+
+/* As fast as it goes: each profile is kept under a name of its own. */
+static void test_replaced_again_and_again(void **state)
+{
+    struct server server = good_server();
+    struct home home;
+
+    (void)state;
+    home_make(&home);
+    home.replace = true;
+    for (uint8_t i = 0; i < 4; i++) {
+        home.secret[0] = i;
+        assert_int_equal(join(&home, &server), SP_OK);
+        assert_int_equal(count_beside(&home, "default.old-"), i);
+    }
+    assert_joined(&home);
+    home_remove(&home);
+}
+
 /* A crash between the two last steps: the settings are there, and lead to a profile that is not. */
 static void test_crash_before_the_last_step(void **state)
 {
@@ -639,6 +682,8 @@ int main(void)
         cmocka_unit_test(test_unreachable),
         cmocka_unit_test(test_exists),
         cmocka_unit_test(test_settings_cannot_be_written),
+        cmocka_unit_test(test_exists_meanwhile),
+        cmocka_unit_test(test_replaced_again_and_again),
         cmocka_unit_test(test_crash_before_the_last_step),
         cmocka_unit_test(test_sealed),
         cmocka_unit_test(test_sealed_the_second_time),
