@@ -61,11 +61,11 @@ static bool hide(int fd, struct termios *before, sigset_t *signals)
     (void)sigemptyset(&held);
     (void)sigaddset(&held, SIGQUIT);
     (void)sigaddset(&held, SIGTSTP);
-    (void)sigprocmask(SIG_BLOCK, &held, signals);
+    (void)pthread_sigmask(SIG_BLOCK, &held, signals);
     silent = *before;
     silent.c_lflag &= ~(tcflag_t)ECHO;
     if (tcsetattr(fd, TCSAFLUSH, &silent) != 0) {
-        (void)sigprocmask(SIG_SETMASK, signals, NULL);
+        (void)pthread_sigmask(SIG_SETMASK, signals, NULL);
         return false;
     }
     return true;
@@ -75,7 +75,7 @@ static void show_again(int fd, const struct termios *before, const sigset_t *sig
 {
     (void)tcsetattr(fd, TCSAFLUSH, before);
     (void)!write(fd, "\n", 1); /* the user's own was not shown */
-    (void)sigprocmask(SIG_SETMASK, signals, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, signals, NULL);
 }
 
 enum sp_error terminal_ask(const char *prompt, bool hidden, const volatile int *stop, char *out,

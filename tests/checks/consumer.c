@@ -2,6 +2,8 @@
 #include <sealpost/blocking.h>
 #include <sealpost/client.h>
 #include <sealpost/error.h>
+#include <sealpost/join.h>
+#include <sealpost/team.h>
 #include <stdio.h>
 
 int main(void)
@@ -18,5 +20,19 @@ int main(void)
 
     printf("without certificates: %s: %s\n", sp_error_name(error), message);
     sp_client_free(client);
-    return error != SP_OK && client == NULL && message[0] != '\0' ? 0 : 1;
+    if (error == SP_OK || client != NULL || message[0] == '\0') {
+        return 1;
+    }
+
+    struct sp_enrolled enrolled;
+    const struct sp_enrol_config joining = {
+        .code = "no code",
+        .code_size = sizeof "no code" - 1,
+        .label = "consumer",
+        .directory = "/nonexistent/profile",
+    };
+
+    error = sp_enrol(&joining, &enrolled, message, sizeof message);
+    printf("without a join code: %s: %s\n", sp_error_name(error), message);
+    return error == SP_EINVALID && enrolled.username[0] == '\0' ? 0 : 1;
 }

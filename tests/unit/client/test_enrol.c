@@ -22,16 +22,16 @@
 
 /* What the server does, and what it has seen. */
 struct server {
+    int64_t later_ms;     /* when the certificate's time begins */
+    const char *username; /* in the certificate */
+    const char *said;     /* in the message */
+    const char *taken;    /* a directory that is made before the answer; NULL: none */
+    size_t cut_bytes;     /* off the end of the certificates */
+    size_t seen;
     enum sp_error bye;     /* instead of a certificate, if not 0 */
-    int64_t later_ms;      /* when the certificate's time begins */
-    const char *username;  /* in the certificate */
-    const char *said;      /* in the message */
-    const char *taken;     /* a directory that is made before the answer; NULL: none */
-    size_t cut_bytes;      /* off the end of the certificates */
     struct digest keys[4]; /* of the requests */
     uint8_t secret[SP_JOIN_SECRET_BYTES];
     char label[LIMIT_LABEL_BYTES + 1];
-    size_t seen;
 };
 
 /* A home directory. */
