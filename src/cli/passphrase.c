@@ -48,7 +48,7 @@ static enum sp_error read_line(int fd, const volatile int *stop, char *out, size
 
 /*
  * Nothing that is typed on FD is shown from now on. What would end or stop the program in between
- * (^\\, ^Z) waits until the terminal is as before; ^C is for STOP. False: it is no terminal.
+ * (^\, ^Z) waits until the terminal is as before; ^C is for STOP. False: it is no terminal.
  */
 static bool hide(int fd, struct termios *before, sigset_t *signals)
 {
