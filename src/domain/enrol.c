@@ -22,7 +22,7 @@ static enum sp_error find_invitation(struct core *core, const struct command *co
     if (error == SP_OK) {
         error = store_find_invitation(&core->store, &digest, row);
     }
-    if (error == SP_ENOTFOUND || (error == SP_OK && row->state == INVITATION_VOID)) {
+    if (error == SP_ENOTFOUND) {
         return SP_ECODE;
     }
     if (error == SP_OK && row->state == INVITATION_OPEN &&

@@ -92,7 +92,7 @@ static enum sp_error plan_member(struct core *core, const struct command *comman
         return refuse(reply, SP_EEXISTS, "%s is invited already", name);
     }
     if (error == SP_OK) {
-        error = store_void_invitations(&core->store, name);
+        error = store_void_invitations(&core->store, name, INT64_MAX);
     }
     memcpy(row->username, name, sizeof row->username);
     row->role = command->invite.role;
@@ -119,8 +119,9 @@ static enum sp_error plan_device(struct core *core, const struct command *comman
     if (error == SP_OK && member.disabled_ms != 0) {
         return refuse(reply, SP_EDISABLED, "%s is shut out", name);
     }
-    if (error == SP_OK && command->invite.renew) {
-        error = store_void_invitations(&core->store, name);
+    if (error == SP_OK) { /* expired ones, too: else a member could have any number of them */
+        error = store_void_invitations(&core->store, name,
+                                       command->invite.renew ? INT64_MAX : command->received_ms);
     }
     if (error == SP_OK) {
         error = store_count_invitations_of(&core->store, name, command->received_ms, &open);
@@ -178,14 +179,14 @@ enum sp_error handle_invite(struct core *core, const struct command *command, st
     error = invite->device ? plan_device(core, command, &row, reply)
                            : plan_member(core, command, &row, reply);
     if (error == SP_OK) {
-        error = store_count_invitations(&core->store, &open);
+        error = store_count_invitations(&core->store, command->received_ms, &open);
     }
     if (error == SP_OK && open >= LIMIT_INVITATIONS) {
         error = refuse(reply, SP_ELIMIT, "%d invitations are open already", LIMIT_INVITATIONS);
     }
     if (error == SP_OK) {
         error = store_add_invitation(&core->store, &invite->secret_digest, &row,
-                                     command->received_ms, command->actor.member);
+                                     command->received_ms, &command->actor);
     }
     if (error != SP_OK) {
         return error;

@@ -23,6 +23,15 @@ static enum sp_error admit(struct core *core, const struct command *command, str
     } else if (error == SP_OK && member.disabled_ms != 0) {
         error = SP_EDISABLED;
     }
+    /* The same certificate can be written in another way, with another fingerprint: of an ECDSA
+     * signature (r, s) both s and n - s are good. */
+    bool is_revoked = false;
+    if (error == SP_OK) {
+        error = store_is_serial_revoked(&core->store, actor->member, login, &is_revoked);
+    }
+    if (error == SP_OK && is_revoked) {
+        error = SP_EREVOKED;
+    }
     if (error == SP_OK) {
         random_id(&actor->device_id);
         error = store_add_device(&core->store, &actor->device_id, actor->member, "",

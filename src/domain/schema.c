@@ -88,5 +88,13 @@ static const char version_3[] =
     "CREATE TABLE discards(no INTEGER PRIMARY KEY, file BLOB NOT NULL, bucket INTEGER NOT NULL,"
     " UNIQUE(file, bucket)) STRICT;";
 
-const char *const schema_steps[] = {version_1, version_2, version_3};
+/*
+ * Invitations fall with who made them: created_by_device is which device that was, NULL: the
+ * server, or it is not known. What is void is deleted, and state 2, which said so, is no more.
+ */
+static const char version_4[] =
+    "ALTER TABLE invitations ADD COLUMN created_by_device INTEGER REFERENCES devices(no);"
+    "DELETE FROM invitations WHERE state = 2;";
+
+const char *const schema_steps[] = {version_1, version_2, version_3, version_4};
 const size_t schema_step_count = COUNT_OF(schema_steps);

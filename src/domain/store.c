@@ -46,18 +46,25 @@ static const char *const queries[QUERY_COUNT] = {
                            " JOIN members m ON m.no = d.member WHERE d.no = ?",
     [QUERY_DEVICE_LABEL] = "SELECT count(*), coalesce(sum(label = ?), 0) FROM devices WHERE member "
                            "= ? AND revoked = 0",
+    [QUERY_REVOKED_SERIAL] =
+        "SELECT count(*) FROM devices d JOIN certificates c ON c.device = d.no"
+        " WHERE d.member = ? AND d.revoked <> 0 AND c.serial = ? AND c.issuer = ?",
     [QUERY_SET_REVOKED] = "UPDATE devices SET revoked = ? WHERE no = ?",
 
     [QUERY_INVITATION] = INVITATION_COLUMNS "WHERE i.secret_digest = ?",
     [QUERY_OPEN_INVITATION] =
         INVITATION_COLUMNS "WHERE i.username = ? AND i.state = 0 AND i.member IS NULL",
-    [QUERY_COUNT_INVITATIONS] = "SELECT count(*) FROM invitations WHERE state = 0",
+    [QUERY_COUNT_INVITATIONS] =
+        "SELECT count(*) FROM invitations WHERE state = 0 AND expires_ms > ?",
     [QUERY_COUNT_INVITATIONS_OF] = "SELECT count(*) FROM invitations WHERE state = 0 AND"
                                    " username = ? AND expires_ms > ?",
     [QUERY_ADD_INVITATION] =
         "INSERT INTO invitations(secret_digest, username, member, role, logs, created_ms,"
-        " created_by, expires_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-    [QUERY_VOID_INVITATIONS] = "UPDATE invitations SET state = 2 WHERE username = ? AND state = 0",
+        " created_by, created_by_device, expires_ms) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [QUERY_VOID_INVITATIONS] = "DELETE FROM invitations WHERE username = ? AND state = 0"
+                               " AND expires_ms <= ?",
+    [QUERY_VOID_INVITATIONS_BY] = "DELETE FROM invitations WHERE created_by = ?1 AND state = 0"
+                                  " AND (?2 = 0 OR coalesce(created_by_device, ?2) = ?2)",
     [QUERY_USE_INVITATION] = "UPDATE invitations SET state = 1, device = ?, key_digest = ?,"
                              " chain = ? WHERE no = ?",
     [QUERY_ENROLLED] =

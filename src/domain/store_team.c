@@ -161,6 +161,26 @@ enum sp_error store_set_revoked(struct store *store, int64_t device, int64_t now
     return statement_run(query);
 }
 
+static enum sp_error count(struct statement *query, uint64_t *out)
+{
+    *out = statement_next(query) ? statement_get_u64(query) : 0;
+    return statement_finish(query);
+}
+
+enum sp_error store_is_serial_revoked(struct store *store, int64_t member,
+                                      const struct command_login *login, bool *out)
+{
+    struct statement *query = store->queries[QUERY_REVOKED_SERIAL];
+    uint64_t devices = 0;
+
+    statement_bind_i64(query, member);
+    statement_bind_blob(query, login->serial, login->serial_bytes);
+    statement_bind_blob(query, login->issuer.bytes, DIGEST_BYTES);
+    enum sp_error error = count(query, &devices);
+    *out = devices > 0;
+    return error;
+}
+
 enum sp_error store_add_certificate(struct store *store, int64_t device,
                                     const struct command_login *login, int64_t now_ms)
 {
@@ -211,15 +231,12 @@ enum sp_error store_find_open_invitation(struct store *store, const char *userna
     return find_invitation(query, out);
 }
 
-static enum sp_error count(struct statement *query, uint64_t *out)
+enum sp_error store_count_invitations(struct store *store, int64_t now_ms, uint64_t *out)
 {
-    *out = statement_next(query) ? statement_get_u64(query) : 0;
-    return statement_finish(query);
-}
+    struct statement *query = store->queries[QUERY_COUNT_INVITATIONS];
 
-enum sp_error store_count_invitations(struct store *store, uint64_t *out)
-{
-    return count(store->queries[QUERY_COUNT_INVITATIONS], out);
+    statement_bind_i64(query, now_ms);
+    return count(query, out);
 }
 
 enum sp_error store_count_invitations_of(struct store *store, const char *username, int64_t now_ms,
@@ -244,7 +261,7 @@ static void bind_number(struct statement *query, int64_t number)
 
 enum sp_error store_add_invitation(struct store *store, const struct digest *digest,
                                    const struct invitation_row *row, int64_t now_ms,
-                                   int64_t created_by)
+                                   const struct actor *created_by)
 {
     struct statement *query = store->queries[QUERY_ADD_INVITATION];
 
@@ -254,16 +271,27 @@ enum sp_error store_add_invitation(struct store *store, const struct digest *dig
     statement_bind_i64(query, row->role);
     statement_bind_text(query, row->logs);
     statement_bind_i64(query, now_ms);
-    bind_number(query, created_by);
+    bind_number(query, created_by->member);
+    bind_number(query, created_by->device);
     statement_bind_i64(query, row->expires_ms);
     return statement_run(query);
 }
 
-enum sp_error store_void_invitations(struct store *store, const char *username)
+enum sp_error store_void_invitations(struct store *store, const char *username, int64_t until_ms)
 {
     struct statement *query = store->queries[QUERY_VOID_INVITATIONS];
 
     statement_bind_text(query, username);
+    statement_bind_i64(query, until_ms);
+    return statement_run(query);
+}
+
+enum sp_error store_void_invitations_by(struct store *store, int64_t member, int64_t device)
+{
+    struct statement *query = store->queries[QUERY_VOID_INVITATIONS_BY];
+
+    statement_bind_i64(query, member);
+    statement_bind_i64(query, device);
     return statement_run(query);
 }
 

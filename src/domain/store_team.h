@@ -41,11 +41,15 @@ SP_CHECK enum sp_error store_check_device(struct store *store, int64_t device);
 SP_CHECK enum sp_error store_count_devices(struct store *store, int64_t member, const char *label,
                                            uint64_t *all, uint64_t *labelled);
 SP_CHECK enum sp_error store_set_revoked(struct store *store, int64_t device, int64_t now_ms);
+/* Whether a revoked device of MEMBER has a certificate with the serial number and issuer of LOGIN.
+ */
+SP_CHECK enum sp_error store_is_serial_revoked(struct store *store, int64_t member,
+                                               const struct command_login *login, bool *out);
 SP_CHECK enum sp_error store_add_certificate(struct store *store, int64_t device,
                                              const struct command_login *login, int64_t now_ms);
 
 /* Stored; never renumber. */
-enum invitation_state { INVITATION_OPEN = 0, INVITATION_USED = 1, INVITATION_VOID = 2 };
+enum invitation_state { INVITATION_OPEN = 0, INVITATION_USED = 1 };
 
 struct invitation_row {
     int64_t number;
@@ -62,16 +66,20 @@ SP_CHECK enum sp_error store_find_invitation(struct store *store, const struct d
 /* The one of somebody new that is open for USERNAME. */
 SP_CHECK enum sp_error store_find_open_invitation(struct store *store, const char *username,
                                                   struct invitation_row *out);
-/* Open ones, in all. */
-SP_CHECK enum sp_error store_count_invitations(struct store *store, uint64_t *out);
+/* Those that can still be used at NOW_MS, in all. */
+SP_CHECK enum sp_error store_count_invitations(struct store *store, int64_t now_ms, uint64_t *out);
 /* Those for USERNAME that can still be used at NOW_MS. */
 SP_CHECK enum sp_error store_count_invitations_of(struct store *store, const char *username,
                                                   int64_t now_ms, uint64_t *out);
 SP_CHECK enum sp_error store_add_invitation(struct store *store, const struct digest *digest,
                                             const struct invitation_row *row, int64_t now_ms,
-                                            int64_t created_by);
-/* All open ones for USERNAME. */
-SP_CHECK enum sp_error store_void_invitations(struct store *store, const char *username);
+                                            const struct actor *created_by);
+/* What is void is deleted. Open ones for USERNAME that expire by UNTIL_MS; INT64_MAX: all. */
+SP_CHECK enum sp_error store_void_invitations(struct store *store, const char *username,
+                                              int64_t until_ms);
+/* Open ones, for whomever, that MEMBER has made: with DEVICE; 0: with any. */
+SP_CHECK enum sp_error store_void_invitations_by(struct store *store, int64_t member,
+                                                 int64_t device);
 SP_CHECK enum sp_error store_use_invitation(struct store *store, int64_t invitation, int64_t device,
                                             const struct digest *key, const struct issued *issued);
 /* What a used invitation was used for, into REPLY (with a chain of its own), and by which key. */

@@ -23,6 +23,9 @@ enum sp_error handle_device_revoke(struct core *core, const struct command *comm
     }
     if (error == SP_OK && revoked_ms == 0) {
         error = store_set_revoked(&core->store, device, command->received_ms);
+        if (error == SP_OK) { /* who has it may have made some, to come back with */
+            error = store_void_invitations_by(&core->store, owner, device);
+        }
         if (error == SP_OK) {
             error = core_shut_out(core, owner, device, SP_EREVOKED);
         }
@@ -42,7 +45,9 @@ static enum sp_error withdraw(struct core *core, const struct command *command, 
                        command->member.username);
         return SP_ENOTFOUND;
     }
-    return error != SP_OK ? error : store_void_invitations(&core->store, command->member.username);
+    return error != SP_OK
+               ? error
+               : store_void_invitations(&core->store, command->member.username, INT64_MAX);
 }
 
 static enum sp_error set_disabled(struct core *core, const struct command *command,
@@ -56,7 +61,10 @@ static enum sp_error set_disabled(struct core *core, const struct command *comma
     }
     error = store_set_disabled(&core->store, member->number, disabled ? command->received_ms : 0);
     if (error == SP_OK && disabled) {
-        error = store_void_invitations(&core->store, command->member.username);
+        error = store_void_invitations(&core->store, command->member.username, INT64_MAX);
+    }
+    if (error == SP_OK && disabled) {
+        error = store_void_invitations_by(&core->store, member->number, 0);
     }
     if (error == SP_OK && disabled) {
         error = core_shut_out(core, member->number, 0, SP_EDISABLED);

@@ -99,6 +99,14 @@ static enum sp_error set_member(const struct actor *actor, const char *name, boo
     return world_do(&world, command);
 }
 
+static struct command *invite_device(const struct actor *actor, uint8_t secret, const char *name)
+{
+    struct command *command = invite(actor, secret, name, NULL);
+
+    command->invite.device = true;
+    return command;
+}
+
 static struct command *revoke(const struct actor *actor, const struct id *device)
 {
     struct command *command = world_command(&world, COMMAND_DEVICE_REVOKE, actor, NULL, NULL);
@@ -376,6 +384,64 @@ static void test_what_waits_behind_a_revocation(void **state)
     assert_int_equal(world_verify(&world), 2);
 }
 
+/* Whoever has a lost device cannot come back with a code that was made with it. */
+static void test_codes_fall_with_the_device_that_made_them(void **state)
+{
+    (void)state;
+    struct actor root = administrator();
+    struct actor ann = join(&root, "ann", 2, ROLE_MEMBER);
+    assert_int_equal(world_do(&world, invite_device(&ann, 3, "")), SP_OK);
+    assert_int_equal(world_do(&world, invite_device(&root, 4, "ann")), SP_OK);
+    struct reply *reply = world_run(&world, enrol(3, "key:phone", "phone"));
+    struct actor phone = reply->enrolled.actor;
+    reply_free(reply);
+    assert_int_equal(world_do(&world, invite_device(&ann, 5, "")), SP_OK);
+    assert_int_equal(world_do(&world, invite_device(&phone, 6, "")), SP_OK);
+    assert_int_equal(world_do(&world, revoke(&phone, &ann.device_id)), SP_OK);
+    assert_int_equal(world_do(&world, enrol(5, "key:thief", "thief")), SP_ECODE);
+    assert_int_equal(world_do(&world, enrol(4, "key:tablet", "tablet")), SP_OK);
+    assert_int_equal(world_do(&world, enrol(6, "key:desk", "desk")), SP_OK);
+    /* So do those for others. */
+    assert_int_equal(world_do(&world, invite(&root, 7, "bob", NULL)), SP_OK);
+    assert_int_equal(world_do(&world, revoke(&root, &root.device_id)), SP_OK);
+    assert_int_equal(world_do(&world, enrol(7, "key:bob", "laptop")), SP_ECODE);
+}
+
+/* The same, for one who is shut out: nobody comes back under a name invited beforehand. */
+static void test_codes_fall_with_the_member_who_made_them(void **state)
+{
+    (void)state;
+    struct actor root = administrator();
+    struct actor eve = join(&root, "eve", 2, ROLE_ADMINISTRATOR);
+    struct command *command = invite(&eve, 3, "eve2", NULL);
+    command->invite.role = ROLE_ADMINISTRATOR;
+    assert_int_equal(world_do(&world, command), SP_OK);
+    assert_int_equal(world_do(&world, invite(&root, 4, "bob", NULL)), SP_OK);
+    assert_int_equal(set_member(&root, "eve", true), SP_OK);
+    assert_int_equal(world_do(&world, enrol(3, "key:eve", "laptop")), SP_ECODE);
+    assert_int_equal(world_do(&world, enrol(4, "key:bob", "laptop")), SP_OK);
+    assert_int_equal(set_member(&root, "eve", false), SP_OK);
+    assert_int_equal(world_do(&world, enrol(3, "key:eve", "laptop")), SP_ECODE);
+}
+
+/* However many a member has made and let expire. */
+static void test_expired_codes_are_forgotten(void **state)
+{
+    (void)state;
+    struct actor root = administrator();
+    struct actor ann = join(&root, "ann", 2, ROLE_MEMBER);
+    for (uint8_t secret = 10; secret < 40; secret++) {
+        struct command *command = invite_device(&ann, secret, "");
+        command->invite.valid_ms = 1;
+        assert_int_equal(world_do(&world, command), SP_OK);
+        world.clock.wall_ms += 1;
+    }
+    struct reply *reply =
+        world_run(&world, world_command(&world, COMMAND_LIST_INVITATIONS, &root, NULL, NULL));
+    assert_int_equal(reply->list.count, 1);
+    reply_free(reply);
+}
+
 static void test_disabling_a_member(void **state)
 {
     (void)state;
@@ -522,6 +588,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_label_stays_text, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_revoking_a_device, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_waits_behind_a_revocation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_codes_fall_with_the_device_that_made_them, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_codes_fall_with_the_member_who_made_them, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_expired_codes_are_forgotten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_disabling_a_member, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_withdrawing_an_invitation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lists_are_for_those_who_may, set_up, tear_down),

@@ -40,6 +40,7 @@ static struct command *login_as(const char *username, uint8_t fingerprint)
 
     (void)snprintf(command->login.username, sizeof command->login.username, "%s", username);
     memset(command->login.fingerprint.bytes, fingerprint, DIGEST_BYTES);
+    command->login.serial[0] = fingerprint;
     command->login.serial_bytes = SERIAL_BYTES;
     return command;
 }
@@ -113,6 +114,14 @@ static void test_shut_out(void **state)
     assert_int_equal(world_do(&world, login_as("ann", 1)), SP_EDISABLED);
     assert_int_equal(world_do(&world, login_as("ann", 4)), SP_EDISABLED); /* nor a new device */
     assert_int_equal(world_do(&world, login_as("bob", 2)), SP_EREVOKED);
+    /* Nor is it another certificate when only its fingerprint is another. */
+    struct command *rewritten = login_as("bob", 5);
+    rewritten->login.serial[0] = 2;
+    assert_int_equal(world_do(&world, rewritten), SP_EREVOKED);
+    rewritten = login_as("bob", 6);
+    rewritten->login.serial[0] = 2;
+    rewritten->login.issuer.bytes[0] = 1;
+    assert_int_equal(world_do(&world, rewritten), SP_OK);
     assert_int_equal(world_do(&world, login_as("bob", 3)), SP_OK);
 }
 
