@@ -94,6 +94,10 @@ enum sp_error terminal_ask(const char *prompt, bool hidden, const volatile int *
     if ((changed || !hidden) && file_write_all(fd, prompt, strlen(prompt)) == SP_OK) {
         error = read_line(fd, stop, out, capacity);
     }
+    if (error != SP_OK) { /* the rest of a line that is too long is not for the shell */
+        explicit_bzero(out, capacity);
+        (void)tcflush(fd, TCIFLUSH);
+    }
     if (changed) {
         show_again(fd, &before, &signals);
     }
