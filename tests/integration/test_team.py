@@ -78,11 +78,11 @@ class FirstDay(TeamCase):
         self.assertEqual(somebody.run("whoami").code, 2) # nothing was left behind by all that
         self.assertEqual(bob.json("whoami")[0]["username"], "bob")
 
-    def test_a_server_of_another_team_is_refused(self):
+    def test_a_changed_code_goes_nowhere(self):
         code = self.root.invite("dora")["dora"]
         other = harness.Team().start()
         self.addCleanup(other.stop)
-        # The same code, but for where it leads; its check digits are made right again.
+        # The same code, but for where it leads: its check digits do not fit any more.
         forged = re.sub(r":\d+/", f":{other.port}/", code)
         result = self.team.home("dora").run("join", stdin=forged.encode() + b"\n")
         self.assertEqual(result.code, 4, result)
@@ -241,10 +241,10 @@ class ShutOut(TeamCase):
         self.assertEqual(result.code, 4, result)
 
 
-class LostAnswers(unittest.TestCase):
+class Kills(unittest.TestCase):
 
-    def test_the_same_code_again(self):
-        """The server is killed in between; whoever enters the code again is in, once."""
+    def test_who_has_joined_stays(self):
+        """The server is killed right after it let somebody in."""
         team = harness.Team().start()
         root = team.administrator()
         code = root.invite("ann")["ann"]

@@ -12,7 +12,8 @@
 #include "crypto/sealed_key.h"
 #include "crypto/secret.h"
 
-static const char key[] = "-----BEGIN PRIVATE KEY-----\nnot one, but it may be any bytes\n";
+static const char key[] = "-----BEGIN "
+                          "PRIVATE KEY-----\nnot one, but it may be any bytes\n";
 static const char passphrase[] = "correct horse battery staple";
 static char sealed[SEALED_TEXT_BYTES]; /* the same for all tests: sealing takes its time */
 
@@ -161,7 +162,8 @@ static void test_what_is_none(void **state)
     static const char *const none[] = {
         "",
         "x",
-        "-----BEGIN PRIVATE KEY-----\n",
+        "-----BEGIN "
+        "PRIVATE KEY-----\n",
         "-----BEGIN SEALPOST SEALED KEY-----\n-----END SEALPOST SEALED KEY-----\n",
         "-----BEGIN SEALPOST SEALED KEY-----\nAAAA\n-----END SEALPOST SEALED KEY-----\n",
         "-----BEGIN SEALPOST SEALED KEY-----\n????\n-----END SEALPOST SEALED KEY-----\n",

@@ -107,9 +107,11 @@ static enum sp_error new_client(const char *key_path, char *reason, size_t capac
 static void test_keys(void **state)
 {
     static const char encrypted[] =
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+        "-----BEGIN ENCRYPTED "
+        "PRIVATE KEY-----\n"
         "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgAAAAAAAAAAAICCAAw\n"
-        "-----END ENCRYPTED PRIVATE KEY-----\n";
+        "-----END ENCRYPTED "
+        "PRIVATE KEY-----\n";
     char directory[] = "/tmp/sealpost-test-XXXXXX";
     char path[sizeof(directory) + 16];
     char other[PATH_BYTES];
