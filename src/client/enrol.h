@@ -57,7 +57,7 @@ SP_CHECK enum sp_error enrol_place_finish(const struct sp_enrol_config *config,
 /* "PATH: WHY" into MESSAGE; returns ERROR. */
 enum sp_error enrol_fail(enum sp_error error, char *message, size_t capacity, const char *path,
                          const char *why);
-/* DIRECTORY/NAME anew, synced. */
+/* DIRECTORY/NAME anew, synced: it has all of CONTENT, or is not there. */
 SP_CHECK enum sp_error enrol_write_file(const char *directory, const char *name,
                                         struct slice content, char *message, size_t capacity);
 /* PATH and all above it, as far as they are not there. */

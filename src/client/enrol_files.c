@@ -37,18 +37,29 @@ static char *path_in(const char *directory, const char *name)
 enum sp_error enrol_write_file(const char *directory, const char *name, struct slice content,
                                char *message, size_t capacity)
 {
-    char why[256];
+    char why[256] = "out of memory";
     char *path = path_in(directory, name);
+    char *written = NULL;
     enum sp_error error = path == NULL ? SP_ENOMEM : SP_OK;
 
+    if (error == SP_OK && asprintf(&written, "%s.new", path) < 0) {
+        written = NULL;
+        error = SP_ENOMEM;
+    }
     if (error == SP_OK) {
-        (void)unlink(path); /* of an attempt that was cut short */
-        error = file_write_new(path, ENROL_FILE_MODE, content.data, content.size, why, sizeof why);
+        (void)unlink(written); /* of an attempt that was cut short */
+        error =
+            file_write_new(written, ENROL_FILE_MODE, content.data, content.size, why, sizeof why);
+    }
+    if (error == SP_OK && rename(written, path) != 0) {
+        (void)snprintf(why, sizeof why, "cannot be made: %s", error_text(errno));
+        (void)unlink(written);
+        error = SP_EFILE;
     }
     if (error != SP_OK) {
-        (void)enrol_fail(error, message, capacity, path == NULL ? name : path,
-                         path == NULL ? "out of memory" : why);
+        (void)enrol_fail(error, message, capacity, path == NULL ? name : path, why);
     }
+    free(written);
     free(path);
     return error;
 }

@@ -166,6 +166,7 @@ class ShutOut(TeamCase):
         listed = {each["label"]: each for each in laptop.json("device", "list")}
         self.assertEqual(set(listed), {"hans", "phone"})
         self.assertGreaterEqual(listed["phone"]["sessions"], 1)
+        code = phone.json("device", "add")[0]["code"]
         began = time.monotonic()
         laptop.ok("device", "revoke", "phone")
         offline = chats[1].expect(type="offline")
@@ -176,6 +177,10 @@ class ShutOut(TeamCase):
         again = phone.run("whoami")
         self.assertEqual(again.code, 4)
         self.assertIn("(revoked)", again.err)
+        # Nor does whoever has it come back with a code that it made beforehand.
+        thief = self.team.home("thief").run("join", stdin=code.encode() + b"\n")
+        self.assertEqual(thief.code, 4)
+        self.assertIn("(join-code)", thief.err)
         # The others noticed nothing.
         for chat in (chats[0], chats[2]):
             self.assertTrue(chat.ask(cmd="say", room="general", text="still here")["ok"])

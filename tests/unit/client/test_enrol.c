@@ -4,10 +4,13 @@
  */
 #include <dirent.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -585,6 +588,34 @@ static void test_crash_before_the_last_step(void **state)
     home_remove(&home);
 }
 
+/* A kill while the key is written: half of one is in nobody's way. */
+static void test_killed_while_the_key_is_written(void **state)
+{
+    struct server server = good_server();
+    struct home home;
+    int status = 0;
+
+    (void)state;
+    home_make(&home);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit limit = {100, 100}; /* bytes; a key has more */
+
+        (void)signal(SIGXFSZ, SIG_DFL);
+        (void)setrlimit(RLIMIT_FSIZE, &limit);
+        (void)join_on_port(&home, 1);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
+    assert_nothing(&home);
+    assert_int_equal(count_pending(&home), 1);
+    assert_int_equal(join(&home, &server), SP_OK);
+    assert_joined(&home);
+    home_remove(&home);
+}
+
 /* ---- Sealed ---- */
 
 static void assert_sealed(const struct home *home, bool sealed)
@@ -685,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_exists_meanwhile),
         cmocka_unit_test(test_replaced_again_and_again),
         cmocka_unit_test(test_crash_before_the_last_step),
+        cmocka_unit_test(test_killed_while_the_key_is_written),
         cmocka_unit_test(test_sealed),
         cmocka_unit_test(test_sealed_the_second_time),
         cmocka_unit_test(test_arguments),
