@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 #include "crypto/openssl.h"
-#include "crypto/secret.h"
+#include "tls/key.h"
 
 #define REASON_BYTES 256
 #define KEY_FILE_MODE 0600
@@ -56,45 +56,14 @@ out:
     return error;
 }
 
-/* Nobody is asked for a passphrase. */
-static int refuse_passphrase(char *buffer, int size, int writing, void *encrypted)
-{
-    (void)buffer;
-    (void)size;
-    (void)writing;
-    *(bool *)encrypted = true;
-    return -1;
-}
-
 enum sp_error ca_key_read(const char *path, struct evp_pkey_st **out, char *reason, size_t capacity)
 {
-    struct secret *secret = NULL;
-    BIO *bio = NULL;
-    bool encrypted = false;
-    char why[REASON_BYTES] = "";
     enum sp_error error = openssl_init();
 
     *out = NULL;
-    if (error == SP_OK) {
-        error = secret_read_key_file(path, &secret, why, sizeof(why));
-    }
     if (error != SP_OK) {
-        (void)snprintf(reason, capacity, "%s: %s", path, why);
+        (void)snprintf(reason, capacity, "%s: %s", path, sp_error_text(error));
         return error;
     }
-    bio = BIO_new_mem_buf(secret->data, (int)secret->size);
-    if (bio != NULL) {
-        *out = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &encrypted);
-    }
-    if (*out == NULL) {
-        error = SP_EKEY;
-        (void)snprintf(reason, capacity, "%s: %s", path,
-                       encrypted ? "is encrypted; a key without a passphrase is needed: "
-                                   "openssl pkey -in OLD -out NEW"
-                                 : "is not a private key in PEM form");
-    }
-    ERR_clear_error();
-    BIO_free(bio);
-    secret_free(secret);
-    return error;
+    return key_load(path, NULL, out, reason, capacity);
 }

@@ -18,8 +18,8 @@ void ca_key_free(struct evp_pkey_st *key); /* NULL is allowed */
 SP_CHECK enum sp_error ca_key_write(const struct evp_pkey_st *key, const char *path, char *reason,
                                     size_t capacity);
 
-/* Reads a key by the rules of file_open_private(). SP_EKEY, SP_ENOTFOUND, SP_ENOMEM, and a sentence
- * with the path in REASON. */
+/* Reads a key by the rules of file_open_private(). SP_EKEY, SP_EPASSPHRASE, SP_ENOTFOUND,
+ * SP_ENOMEM, and a sentence with the path in REASON. */
 SP_CHECK enum sp_error ca_key_read(const char *path, struct evp_pkey_st **out, char *reason,
                                    size_t capacity);
 

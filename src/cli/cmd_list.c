@@ -116,7 +116,8 @@ int cmd_box_list(struct cli *cli)
     return open_and_list(&(struct list){.cli = cli, .kind = LIST_LOGS, .wanted = SP_LOG_BOX});
 }
 
-int cmd_room_show_topic(struct cli *cli)
+/* What SHOW says of the one room that is named. */
+static int show_room(struct cli *cli, void (*show)(struct output *output, const struct sp_row *row))
 {
     const char *room = cli_log_argument(cli, 0);
 
@@ -125,19 +126,17 @@ int cmd_room_show_topic(struct cli *cli)
                                                        .kind = LIST_LOGS,
                                                        .wanted = SP_LOG_ROOM,
                                                        .name = room,
-                                                       .show = show_topic});
+                                                       .show = show});
+}
+
+int cmd_room_show_topic(struct cli *cli)
+{
+    return show_room(cli, show_topic);
 }
 
 int cmd_room_show_retention(struct cli *cli)
 {
-    const char *room = cli_log_argument(cli, 0);
-
-    return room == NULL ? EXIT_USAGE
-                        : open_and_list(&(struct list){.cli = cli,
-                                                       .kind = LIST_LOGS,
-                                                       .wanted = SP_LOG_ROOM,
-                                                       .name = room,
-                                                       .show = show_row_retention});
+    return show_room(cli, show_row_retention);
 }
 
 int cmd_member_list(struct cli *cli)

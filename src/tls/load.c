@@ -11,8 +11,7 @@
 
 #include "base/file.h"
 #include "crypto/digest.h"
-#include "crypto/sealed_key.h"
-#include "crypto/secret.h"
+#include "tls/key.h"
 #include "tls/verify.h"
 
 static void free_certificates(STACK_OF(X509) * certificates)
@@ -99,79 +98,6 @@ out:
     return error;
 }
 
-/* A key that needs a passphrase is refused: there may be nobody to ask. */
-static int refuse_passphrase(char *buffer, int size, int writing, void *encrypted)
-{
-    (void)buffer;
-    (void)size;
-    (void)writing;
-    *(bool *)encrypted = true;
-    return -1;
-}
-
-/* A sealed key is opened in place. WHY without the path. */
-static enum sp_error open_sealed(const char *path, const struct passphrase_source *source,
-                                 struct secret **secret, char *why, size_t capacity)
-{
-    const struct slice text = {(*secret)->data, (*secret)->size};
-    char passphrase[PASSPHRASE_BYTES] = "";
-    struct secret *opened = NULL;
-    enum sp_error error = SP_OK;
-
-    if (!sealed_key_is(text)) {
-        return SP_OK;
-    }
-    error = source->ask == NULL
-                ? SP_EPASSPHRASE
-                : source->ask(source->context, path, passphrase, sizeof(passphrase));
-    if (error == SP_OK) {
-        error = sealed_key_open(text, slice_of_string(passphrase), &opened, why, capacity);
-    } else {
-        (void)snprintf(why, capacity, "is sealed, and there is no passphrase to open it");
-    }
-    secret_wipe(passphrase, sizeof(passphrase));
-    if (error == SP_OK) {
-        secret_free(*secret);
-        *secret = opened;
-    }
-    return error;
-}
-
-static enum sp_error load_key(const char *path, const struct passphrase_source *source,
-                              EVP_PKEY **out, char *reason, size_t capacity)
-{
-    char why[AUTHORITY_REASON_BYTES] = "";
-    struct secret *secret = NULL;
-    BIO *bio = NULL;
-    bool encrypted = false;
-    enum sp_error error = secret_read_key_file(path, &secret, why, sizeof(why));
-
-    *out = NULL;
-    if (error == SP_OK) {
-        error = open_sealed(path, source, &secret, why, sizeof(why));
-    }
-    if (error != SP_OK) {
-        (void)snprintf(reason, capacity, "%s: %s", path, why);
-        secret_free(secret);
-        return error;
-    }
-    bio = BIO_new_mem_buf(secret->data, (int)secret->size);
-    if (bio != NULL) {
-        *out = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &encrypted);
-    }
-    if (*out == NULL) {
-        error = SP_EKEY;
-        (void)snprintf(reason, capacity, "%s: %s", path,
-                       encrypted ? "is encrypted; a key without a passphrase is needed: "
-                                   "openssl pkey -in OLD -out NEW"
-                                 : "is not a private key in PEM form");
-    }
-    ERR_clear_error();
-    BIO_free(bio);
-    secret_free(secret);
-    return error;
-}
-
 bool certificates_fit_handshake(const struct x509_st *leaf, const struct stack_st_X509 *chain)
 {
     size_t total = (size_t)i2d_X509(leaf, NULL);
@@ -197,7 +123,7 @@ enum sp_error load_credentials(const char *cert_path, const char *key_path,
                        cert_path, LIMIT_CERT_CHAIN_BYTES);
         return SP_ECERT;
     }
-    error = load_key(key_path, passphrase, &out->key, reason, capacity);
+    error = key_load(key_path, passphrase, &out->key, reason, capacity);
     if (error == SP_OK && X509_check_private_key(out->leaf, out->key) != 1) {
         (void)snprintf(reason, capacity, "%s: is not the key of the certificate in %s", key_path,
                        cert_path);

@@ -4,17 +4,12 @@
 #define SP_TLS_LOAD_H
 
 #include "tls/authority_internal.h"
+#include "tls/key.h"
 
 /* All certificates of the PEM file PATH, at least one. *OUT is freed with sk_X509_pop_free().
  * SP_ENOTFOUND, SP_ECERT, SP_ENOMEM. */
 SP_CHECK enum sp_error load_certificates(const char *path, struct stack_st_X509 **out, char *reason,
                                          size_t capacity);
-
-/* Who knows the passphrase of a sealed key; the function may be NULL. */
-struct passphrase_source {
-    passphrase_fn ask;
-    void *context;
-};
 
 /*
  * The certificate of CERT_PATH, what follows it there, and the key of KEY_PATH, which must fit.
