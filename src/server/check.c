@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/file.h"
+#include "ca/issuer.h"
 #include "server/command.h"
 #include "server/internal.h"
 #include "tls/inspect.h"
@@ -188,26 +189,27 @@ static void check_issuer(struct checking *checking)
 {
     char reason[REPORT_TEXT_BYTES] = "";
     const struct settings *settings = checking->settings;
-    struct inspection *issuer = NULL;
+    struct issuer *issuer = NULL;
     if (settings->issuer_cert == NULL || settings->issuer_key == NULL) {
         report_add(checking->report, FINDING_SKIPPED, SP_OK, "issuer", "",
                    "issuer_cert and issuer_key are not set: nobody can join by a code");
         return;
     }
-    enum sp_error error = inspection_new(clock_system(), &issuer);
-    if (error == SP_OK) {
-        error = inspection_read_own(issuer, settings->issuer_cert, settings->issuer_key, reason,
-                                    sizeof reason);
-    }
-    if (error == SP_OK && inspection_own(issuer)->not_after_ms <= checking->wall_ms) {
+    const struct issuer_config config = {.team = settings->team,
+                                         .cert_file = settings->issuer_cert,
+                                         .key_file = settings->issuer_key,
+                                         .ca_file = settings->ca};
+    enum sp_error error = issuer_new(&config, &issuer, reason, sizeof reason);
+    if (error == SP_OK && issuer_not_after_ms(issuer) <= checking->wall_ms) {
         error = SP_EEXPIRED;
         (void)snprintf(reason, sizeof reason, "%s: the CA's certificate has expired",
                        settings->issuer_cert);
     }
-    inspection_free(issuer);
+    issuer_free(issuer);
     if (error != SP_OK) {
         report_add(checking->report, FINDING_ERROR, error, "issuer",
-                   "the issuing CA's certificate and its key must lie there", "%s", reason);
+                   "the issuing CA's certificate and its key must lie there, and ca must have it",
+                   "%s", reason);
     } else {
         report_add(checking->report, FINDING_OK, SP_OK, "issuer", "", "%s fits its certificate",
                    settings->issuer_key);

@@ -213,6 +213,9 @@ class Check(harness.TestCase):
         self.check("issuer", "error", 4, "is not the key of")
         self.config["issuer_key"] = self.ca.path("issuing", "key.pem")
         self.check("issuer", "ok", 0, "fits")
+        # One that "run" would not take: a certificate that is no CA's.
+        self.config["issuer_cert"], self.config["issuer_key"] = self.config["cert"], self.config["key"]
+        self.check("issuer", "error", 4, "is not the certificate of a certificate authority")
 
     def test_descriptors(self):
         self.check("descriptors", "warning", 0, "needed", command=("sh", "-c", 'ulimit -n 100; exec "$0" "$@"'))
