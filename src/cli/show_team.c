@@ -133,24 +133,30 @@ static void show_code_human(struct output *output, const struct shown_code *code
 void show_code(struct output *output, const struct shown_code *code, bool csv)
 {
     struct json_out json;
+    bool is_open = code->expires_ms != 0;
 
     if (output->mode == OUTPUT_JSON) {
         json_open(&json, output->data, "join_code");
         json_string(&json, "name", code->name);
-        json_string(&json, "role", role_text(code->role));
+        if (!code->device) {
+            json_string(&json, "role", role_text(code->role));
+        }
         json_bool(&json, "device", code->device);
         json_string(&json, "status", code->status);
-        if (code->code != NULL) {
+        if (is_open) {
             json_time(&json, "expires", code->expires_ms);
+        }
+        if (code->code != NULL) {
             json_string(&json, "code", code->code);
         }
         json_close(&json);
     } else if (csv || output->mode == OUTPUT_PLAIN) {
         const char separator = csv ? ',' : ' ';
 
-        (void)fprintf(output->data, "%s%c%s%c%s%c", code->name, separator, role_text(code->role),
-                      separator, code->code == NULL ? "exists" : "invited", separator);
-        if (code->code != NULL) {
+        (void)fprintf(output->data, "%s%c%s%c%s%c", code->name, separator,
+                      code->device ? "device" : role_text(code->role), separator,
+                      is_open ? "invited" : "exists", separator);
+        if (is_open) {
             put_time(output, code->expires_ms);
         } else {
             (void)fputs(csv ? "" : "-", output->data);

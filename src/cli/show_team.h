@@ -12,11 +12,11 @@ void show_invitation(struct output *output, const struct sp_invitation *invitati
 /* What came of inviting somebody. */
 struct shown_code {
     const char *name;
-    enum sp_role role;
+    enum sp_role role; /* not of one for a DEVICE: that has its member's */
     bool device;
-    const char *status; /* "invited", or why there is no code */
-    const char *code;   /* NULL: there is none */
-    int64_t expires_ms;
+    const char *status; /* "invited" and what is to be said of it, or why there is no code */
+    const char *code;   /* NULL: there is none to be shown */
+    int64_t expires_ms; /* 0: there is none */
 };
 void show_code(struct output *output, const struct shown_code *code, bool csv);
 

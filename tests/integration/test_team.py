@@ -142,6 +142,12 @@ class Rosters(TeamCase):
         with open(self.root.path("codes/cleo.txt"), encoding="ascii") as file:
             self.team.home("cleo").join(file.read())
         self.assertEqual(stat.S_IMODE(os.stat(self.root.path("codes/cleo.txt")).st_mode), 0o600)
+        # Who has one in a file is invited, until then; no form of the list says that they were there before.
+        _, row = self.root.ok("member", "invite", "--csv", "dirk", "--files", "codes").out.splitlines()
+        self.assertRegex(row, r"^dirk,member,invited,20[0-9T:.Z-]+,$")
+        shown = self.root.json("member", "invite", "elsa", "--files", "codes")[0]
+        self.assertEqual((shown["status"][:7], "expires" in shown, "code" in shown), ("invited", True, False))
+        self.assertRegex(self.root.ok("--plain", "device", "add").out, r"^root device invited 20\S+ \S+\n$")
 
     def test_mistakes_in_a_roster(self):
         for content, expected in ((b"Ann\n", "roster.csv:1: 'Ann' is not a name"), (b"ann,king\n", "is no role"),
