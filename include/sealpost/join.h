@@ -100,10 +100,10 @@ struct sp_enrolled {
 
 /*
  * Joins. Blocks. On error nothing has appeared at the final places, *OUT is zero and MESSAGE says
- * why. Before anything is sent: SP_EINVALID, SP_ECODE (the code; the label), SP_EEXISTS (there is a
- * profile already), SP_EFILE, SP_EPASSPHRASE (the key of the first attempt is sealed under
- * another). The connection: SP_EUNREACHABLE, SP_EUNTRUSTED (the server's authority is not the one
- * in the code), and the other certificate errors. The server's answer: SP_ECODE (wrong, or
+ * why. Before anything is sent: SP_EINVALID, SP_ECODE (the code), SP_ENAME (the label), SP_EEXISTS
+ * (there is a profile already), SP_EFILE, SP_EPASSPHRASE (the key of the first attempt is sealed
+ * under another). The connection: SP_EUNREACHABLE, SP_EUNTRUSTED (the server's authority is not the
+ * one in the code), and the other certificate errors. The server's answer: SP_ECODE (wrong, or
  * replaced), SP_ECODEUSED, SP_ECODEEXPIRED, SP_EDISABLED, SP_ESLOWDOWN and others; SP_EINTEGRITY:
  * what it sent is not for us. Class SP_CLASS_UNKNOWN: enter the same code again.
  */

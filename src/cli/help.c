@@ -79,7 +79,7 @@ static void print_all(FILE *file)
         "(server, cert, key, ca).\n\n"
         "Exit: 0 done and durable, 1 failed, 2 usage, 4 certificate or permission, 5 not found,\n"
         "6 exists or conflict, 7 quota or full, 8 integrity, 69 unreachable, 130 interrupted.\n\n"
-        "A first try: sealpost --server chat.example.org --cert ~/my-certificate/ whoami\n");
+        "A first try, with a join code from the team's administrator: sealpost join\n");
 }
 
 void help_print(FILE *file, const struct command *command, const char *group)

@@ -290,7 +290,7 @@ int command_fsck(int argc, char **argv)
             "  --quick  files by their size only\n"
             "  --json   one JSON object a line: findings, then a summary\n"
             "\n"
-            "Exit codes: 0 nothing is wrong, 8 something is, 1 and 2 it could not be checked.\n");
+            "Exit codes: 0 nothing is wrong, 8 something is; others: it could not be checked.\n");
         return EXIT_SUCCESS;
     }
     bool given[FLAG_COUNT] = {false};

@@ -134,8 +134,9 @@ static int command_help(int argc, char **argv)
            "sealpostd COMMAND --help says what a command takes; sealpostd --version which one this "
            "is.\n"
            "\n"
-           "Exit codes: 0 done, 1 failed, 2 usage or configuration, 4 certificate or key,\n        "
-           "    8 something stored is damaged.\n");
+           "Exit codes: 0 done, 1 failed, 2 usage or configuration, 4 certificate, key or\n"
+           "permission, 5 not found, 6 there already, 7 disk full, 8 something stored is damaged,\n"
+           "69 no server runs.\n");
     return EXIT_SUCCESS;
 }
 

@@ -73,7 +73,7 @@ int command_status(int argc, char **argv)
             "\n"
             "  --json  one JSON object; sealpostd(8) says what is in it\n"
             "\n"
-            "Exit codes: 0 it runs, 69 it does not.\n");
+            "Exit codes: 0 it runs, 69 it does not, 4 only its account and root may ask.\n");
         return EXIT_SUCCESS;
     }
     bool given[FLAG_COUNT] = {false};
