@@ -311,7 +311,7 @@ class Lists(Looking):
         until = self.make_list(path, 5)
         self.server.config["crl"] = path
         self.server.restart()
-        self.assertIn("event=crl_stale_soon", self.server.log())
+        harness.wait_until(lambda: "event=crl_stale_soon" in self.server.log(), 5, "the warning")
         chat = self.chat(self.member("alice"))
         chat.ask(cmd="list")
         while datetime.datetime.now(datetime.timezone.utc) <= until:
