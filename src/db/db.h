@@ -43,8 +43,8 @@ bool db_in_transaction(const struct db *db);
 void db_rollback(struct db *db);
 
 /*
- * A number that has grown whenever a statement that may write was begun, successful or not: as long
- * as it is the same, nothing was written.
+ * A number that has grown whenever a prepared statement that may write was begun, successful or
+ * not: as long as it is the same, none has written anything. db_execute() does not count.
  */
 uint64_t db_write_count(const struct db *db);
 

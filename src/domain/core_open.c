@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "crypto/secret.h"
 #include "db/migrate.h"
 #include "domain/core.h"
 #include "domain/schema.h"
+
+#define LOCK_TRIES 10
+#define LOCK_PAUSE_MS 20
 
 /* Keeps a second server out for as long as the descriptor is open. */
 static enum sp_error take_lock(const struct domain_config *config, struct core *core, char *reason,
@@ -32,8 +36,16 @@ static enum sp_error take_lock(const struct domain_config *config, struct core *
         (void)snprintf(reason, capacity, "the lock file cannot be opened: %s", error_text(failure));
         return failure == ENOSPC || failure == EDQUOT ? SP_EFULL : SP_EIO;
     }
-    if (flock(core->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        failure = errno;
+    /* Who only looks whether a server runs has it for a moment. */
+    const struct timespec pause = {0, LOCK_PAUSE_MS * 1000000L};
+    failure = EWOULDBLOCK;
+    for (int i = 0; i < LOCK_TRIES && failure == EWOULDBLOCK; i++) {
+        if (i > 0) {
+            (void)nanosleep(&pause, NULL);
+        }
+        failure = flock(core->lock_fd, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    }
+    if (failure != 0) {
         (void)snprintf(reason, capacity, "%s",
                        failure == EWOULDBLOCK ? "another server uses the database"
                                               : error_text(failure));
@@ -81,7 +93,15 @@ static enum sp_error open_database(const struct domain_config *config, struct co
         error = retention_start(core, clock_monotonic_ms(config->clock));
     }
     if (error == SP_OK) {
+        /* Also what is only in the page cache, after a sync that failed, is written anew by it: so
+         * it is not left out. */
         error = db_checkpoint(core->db, DB_CHECKPOINT_TRUNCATE, &complete);
+        if (error == SP_EBUSY) {
+            (void)snprintf(
+                reason, capacity,
+                "the database is being read, by a fsck or backup perhaps; the server can "
+                "start when that has ended");
+        }
     }
     if (error != SP_OK && reason[0] == '\0') {
         (void)snprintf(reason, capacity, "the database cannot be used: %s",

@@ -199,7 +199,12 @@ static enum sp_error erase(struct domain *domain)
     }
     command->received_ms = clock_wall_ms(domain->config.clock);
     command->erase_ms = now_ms;
-    return run_batch(domain, &command->item);
+    uint64_t commits = atomic_load(&domain->commits);
+    enum sp_error error = run_batch(domain, &command->item);
+    if (error == SP_OK && atomic_load(&domain->commits) > commits) {
+        retention_stepped(&domain->core, now_ms);
+    }
+    return error;
 }
 
 /* What was erased is still in the WAL: that must go too. */

@@ -237,16 +237,20 @@ static enum sp_error resume(struct core *core)
 {
     struct retention *retention = &core->retention;
     struct discard_row row;
+    int64_t last = retention->discard;
     enum sp_error error = SP_OK;
 
     for (size_t i = 0; error == SP_OK && i < STEP_DISCARDS; i++) {
-        error = store_next_discard(&core->store, retention->discard, &row);
+        error = store_next_discard(&core->store, last, &row);
         if (error == SP_OK) {
             error = publish_discard(core, &row.file, row.bucket);
-            retention->discard = row.number;
+            last = row.number;
         }
     }
     retention->resumed = error == SP_ENOTFOUND;
+    if (error == SP_OK || retention->resumed) {
+        retention->discard = last; /* else nothing was published: all of them again */
+    }
     return retention->resumed ? SP_OK : error;
 }
 
@@ -269,6 +273,9 @@ static enum sp_error step(struct core *core, int64_t wall_ms, bool *done)
             return SP_OK; /* the same log goes on */
         }
         retention->log = kept.log; /* on an error too: the others have their turn */
+        if (error == SP_OK && budget < STEP_EVENTS) {
+            return SP_OK; /* what was done is not lost with what may fail in the next log */
+        }
     }
     *done = error == SP_ENOTFOUND;
     if (*done) {
@@ -290,8 +297,17 @@ enum sp_error handle_erase(struct core *core, const struct command *command, str
         log_line(core->log, LOG_ERROR, "event=erasing-failed log=%lld error=%s",
                  (long long)retention->log, sp_error_name(error));
     }
-    retention->due_ms = command->erase_ms + (done || error != SP_OK ? PASS_MS : PAUSE_MS);
+    /* Until it is committed, and it may be that it cannot be: with a full disk, say. */
+    retention->due_ms = command->erase_ms + PASS_MS;
+    retention->more = !done && error == SP_OK;
     return error;
+}
+
+void retention_stepped(struct core *core, int64_t now_ms)
+{
+    if (core->retention.more) {
+        core->retention.due_ms = now_ms + PAUSE_MS;
+    }
 }
 
 enum sp_error handle_discarded(struct core *core, const struct command *command,

@@ -4,7 +4,7 @@
  * in, topics, retention itself) are never erased.
  *
  * It is done in small steps, each a transaction of its own between those of the members' commands,
- * so that nobody waits for a large erasure. When a pass has erased anything, the WAL is written
+ * so that nobody waits for a large erasure. When anything was erased, the WAL is soon written
  * back and truncated: then nothing of it is left on the disk. A blob is unlinked after the commit
  * that has erased its file; the row in `discards` sees to it that a crash in between does not keep
  * it.
@@ -23,6 +23,7 @@ struct retention {
     bool resumed;         /* blobs that an earlier run left behind have been told of */
     int64_t discard;      /* while they are: the last one's number */
     int64_t log;          /* the pass goes on behind this log; 0: it begins */
+    bool more;            /* the pass is not done, nor has the last step failed */
     int64_t due_ms;       /* monotonic: when the next step is to be made */
     bool scrub;           /* something was erased that may still be in the WAL */
     int64_t scrub_due_ms; /* monotonic */
@@ -34,6 +35,8 @@ SP_CHECK enum sp_error retention_start(struct core *core, int64_t now_ms);
 int64_t retention_wait_ms(const struct core *core, int64_t now_ms);
 /* Whether a step, a COMMAND_ERASE, is due. */
 bool retention_is_due(const struct core *core, int64_t now_ms);
+/* A step has been committed. */
+void retention_stepped(struct core *core, int64_t now_ms);
 /* Whether the WAL is to be truncated now, and how that went: if it did not, it is tried again. */
 bool retention_scrub_is_due(const struct core *core, int64_t now_ms);
 void retention_scrubbed(struct core *core, int64_t now_ms, bool done);

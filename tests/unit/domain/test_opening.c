@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -43,17 +46,6 @@ static struct command *login_as(const char *username, uint8_t fingerprint)
     command->login.serial[0] = fingerprint;
     command->login.serial_bytes = SERIAL_BYTES;
     return command;
-}
-
-/* Changes the database behind the domain's back, as an administrator's tool would. */
-static void execute(const char *sql)
-{
-    char reason[128];
-    struct db *db = NULL;
-
-    assert_int_equal(db_open(path, DB_WRITER, &db, reason, sizeof reason), SP_OK);
-    assert_int_equal(db_execute(db, sql), SP_OK);
-    db_close(db);
 }
 
 static void test_logins(void **state)
@@ -108,8 +100,8 @@ static void test_shut_out(void **state)
     assert_int_equal(world_do(&world, login_as("bob", 2)), SP_OK);
     assert_int_equal(world_do(&world, login_as("bob", 3)), SP_OK);
     world_close(&world);
-    execute("UPDATE members SET disabled = 1 WHERE username = 'ann';"
-            "UPDATE devices SET revoked = 1 WHERE no = 2");
+    world_execute(&world, "UPDATE members SET disabled = 1 WHERE username = 'ann';"
+                          "UPDATE devices SET revoked = 1 WHERE no = 2");
     world_reopen(&world);
     assert_int_equal(world_do(&world, login_as("ann", 1)), SP_EDISABLED);
     assert_int_equal(world_do(&world, login_as("ann", 4)), SP_EDISABLED); /* nor a new device */
@@ -146,18 +138,61 @@ static void test_one_server_one_team(void **state)
     world_reopen(&world);
 }
 
+/* A fsck or backup that began under the server before: it is told what to wait for. */
+static void test_one_that_reads(void **state)
+{
+    char reason[128];
+    struct db *reader = NULL;
+
+    (void)state;
+    assert_int_equal(world_do(&world, login_as("ann", 1)), SP_OK);
+    assert_int_equal(db_open(path, DB_READER, &reader, reason, sizeof reason), SP_OK);
+    assert_int_equal(db_execute(reader, "BEGIN; SELECT count(*) FROM events"), SP_OK);
+    world_close(&world);
+    check_refused(SP_EBUSY, "being read");
+    db_close(reader);
+    world_reopen(&world);
+}
+
+/* Somebody who looks whether a server runs has the lock for a moment: that keeps no server out. */
+static void test_lock_for_a_moment(void **state)
+{
+    char name[WORLD_PATH_BYTES + 8];
+    const struct timespec moment = {0, 30000000};
+    char told = 0;
+    int ends[2];
+
+    (void)state;
+    world_close(&world);
+    (void)snprintf(name, sizeof name, "%s.lock", path);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = open(name, O_RDWR | O_CLOEXEC);
+        bool locked = fd >= 0 && flock(fd, LOCK_EX) == 0 && write(ends[1], "x", 1) == 1;
+        (void)nanosleep(&moment, NULL);
+        _exit(locked ? 0 : 1);
+    }
+    assert_true(child > 0);
+    assert_int_equal(read(ends[0], &told, 1), 1);
+    world_reopen(&world);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 static void test_versions(void **state)
 {
     char right[64];
 
     (void)state;
     world_close(&world);
-    execute("PRAGMA user_version = 99");
+    world_execute(&world, "PRAGMA user_version = 99");
     check_refused(SP_ECONFIG, "version 99");
-    execute("PRAGMA user_version = 0");
+    world_execute(&world, "PRAGMA user_version = 0");
     check_refused(SP_ECONFIG, "another program");
     (void)snprintf(right, sizeof right, "PRAGMA user_version = %zu", schema_step_count);
-    execute(right);
+    world_execute(&world, right);
     world_reopen(&world);
 }
 
@@ -222,7 +257,7 @@ static void test_changed_event(void **state)
     assert_int_equal(world_do(&world, world_command(&world, COMMAND_POST, &ann, "a", "hello")),
                      SP_OK);
     world_close(&world);
-    execute("UPDATE events SET body = x'00' WHERE key & 0xff = 2");
+    world_execute(&world, "UPDATE events SET body = x'00' WHERE key & 0xff = 2");
     world_reopen(&world);
     struct command *command = world_command(&world, COMMAND_READ, NULL, NULL, NULL);
     command->read.log_number = 1;
@@ -230,7 +265,7 @@ static void test_changed_event(void **state)
     command->read.count = 10;
     assert_int_equal(world_do(&world, command), SP_EINTEGRITY);
     world_close(&world);
-    execute("DELETE FROM events WHERE key & 0xff = 1");
+    world_execute(&world, "DELETE FROM events WHERE key & 0xff = 1");
     world_reopen(&world);
     command = world_command(&world, COMMAND_READ, NULL, NULL, NULL);
     command->read.log_number = 1;
@@ -250,7 +285,7 @@ static void test_erased_event(void **state)
     struct command *again = world_again(post);
     assert_int_equal(world_do(&world, post), SP_OK);
     world_close(&world);
-    execute("UPDATE events SET body = NULL, salt = NULL WHERE key & 0xff = 2");
+    world_execute(&world, "UPDATE events SET body = NULL, salt = NULL WHERE key & 0xff = 2");
     world_reopen(&world);
     struct reply *reply = world_page(&world, 1, 1, 10);
     assert_int_equal(reply->page.count, 2);
@@ -271,6 +306,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_admitted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_shut_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_server_one_team, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_that_reads, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lock_for_a_moment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readers_need_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nobody_else_may_read, set_up, tear_down),

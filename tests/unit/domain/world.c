@@ -8,6 +8,7 @@
 
 #include "crypto/digest.h"
 #include "crypto/secret.h"
+#include "db/db.h"
 #include "event/body.h"
 
 void world_require(bool condition, const char *text, const char *file, int line)
@@ -58,6 +59,16 @@ void world_reopen(struct world *world)
 {
     world_close(world);
     open_domain(world);
+}
+
+void world_execute(const struct world *world, const char *sql)
+{
+    char reason[128];
+    struct db *db = NULL;
+
+    WORLD_REQUIRE(db_open(world->config.path, DB_WRITER, &db, reason, sizeof reason) == SP_OK);
+    WORLD_REQUIRE(db_execute(db, sql) == SP_OK);
+    db_close(db);
 }
 
 void world_make_path(char path[WORLD_PATH_BYTES])

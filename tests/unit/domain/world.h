@@ -36,6 +36,9 @@ void world_open(struct world *world, const char *path);
 void world_close(struct world *world);
 void world_reopen(struct world *world);
 
+/* Changes the database behind the domain's back, as an administrator's tool would. */
+void world_execute(const struct world *world, const char *sql);
+
 /* A path for a database in a new directory, and the end of both. */
 #define WORLD_PATH_BYTES 64
 void world_make_path(char path[WORLD_PATH_BYTES]);
