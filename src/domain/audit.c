@@ -9,6 +9,7 @@
 #include "domain/schema.h"
 
 #define FINDINGS_OF_SQLITE "100" /* at most, of its own checks */
+#define UNREAD_LOGS 4096         /* one after the other: then the table is unreadable, not a row */
 
 static const char *const queries[AUDIT_QUERIES] = {
     [AUDIT_BEGIN] = "BEGIN",
@@ -221,21 +222,28 @@ static enum sp_error next_log(struct audit *audit, int64_t after, struct audit_l
 static enum sp_error check_logs(struct audit *audit)
 {
     struct audit_log log = {0};
+    unsigned unread = 0;
     enum sp_error error = SP_OK;
 
-    while (error == SP_OK) {
+    while (error == SP_OK && unread < UNREAD_LOGS) {
         int64_t before = log.number;
         error = statement_run(audit->queries[AUDIT_BEGIN]);
         if (error == SP_OK) {
             error = next_log(audit, before, &log);
         }
         if (error == SP_EINTEGRITY) {
-            /* The row has something that no row can have. */
-            log.number = log.number > before ? log.number : before + 1;
-            audit_say(audit, "log", NULL, 0, "the row of a log behind number %lld is damaged",
-                      (long long)before);
+            /* The row has something that no row can have, or not even its number can be read. */
+            bool is_read = log.number > before;
+
+            if (is_read || unread == 0) {
+                audit_say(audit, "log", NULL, 0, "the row of a log behind number %lld is damaged",
+                          (long long)before);
+            }
+            unread = is_read ? 0 : unread + 1;
+            log.number = is_read ? log.number : before + 1;
             error = SP_OK;
         } else if (error == SP_OK) {
+            unread = 0;
             audit->counts.logs++;
             error = as_finding(audit, audit_check_log(audit, &log));
         }

@@ -70,7 +70,10 @@ static void print_finding(const struct audit_finding *finding)
     char text[4 * MESSAGE_BYTES];
     (void)escape_for_terminal(finding->text, strlen(finding->text), false, text, sizeof text);
     if (finding->log[0] != '\0') {
-        printf("%s", finding->log);
+        char log[4 * MESSAGE_BYTES];
+
+        (void)escape_for_terminal(finding->log, strlen(finding->log), false, log, sizeof log);
+        printf("%s", log);
         if (finding->sequence > 0) {
             printf(", event %" PRIu64, finding->sequence);
         }
@@ -155,8 +158,12 @@ static enum sp_error check_blob(struct fsck *fsck, const struct audit_blob *blob
                               ? SP_ENOTFOUND
                               : files_audit_blob(fsck->blobs_fd, blob->bucket, &blob->file, &size,
                                                  fsck->quick ? NULL : &blob->sha256);
-    if (error == SP_ENOTFOUND && audit_find_blob(fsck->audit, &blob->file, blob->bucket) != SP_OK) {
-        return SP_OK; /* it was erased meanwhile */
+    if (error == SP_ENOTFOUND) {
+        enum sp_error found = audit_find_blob(fsck->audit, &blob->file, blob->bucket);
+
+        if (found != SP_OK) { /* it was erased meanwhile, or that cannot be known */
+            return found == SP_EAGAIN || found == SP_ENOTFOUND ? SP_OK : found;
+        }
     }
     fsck->blobs++;
     fsck->bytes += blob->size;

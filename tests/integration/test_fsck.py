@@ -269,6 +269,18 @@ class Fsck(unittest.TestCase):
         result = self.run_fsck(self.copy, "--json")
         self.assertEqual(result.code, 8, result)
 
+    def test_table_of_logs(self):
+        """Of which not one row can be read: that is said once, and has an end."""
+        root = self.sql("SELECT rootpage FROM sqlite_master WHERE name = 'logs'")[0][0]
+        self.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with open(os.path.join(self.copy, "sealpost.db"), "r+b") as file:
+            file.seek((root - 1) * 4096)
+            file.write(b"\xff" * 4096)
+        result = self.run_fsck(self.copy, "--json")
+        self.assertEqual(result.code, 8, result)
+        self.assertEqual([each["check"] for each in result.json()].count("log"), 1, result)
+        self.assertIn("could not be finished", result.err)
+
     def test_no_database(self):
         with open(os.path.join(self.copy, "sealpost.db"), "wb") as file:
             file.write(b"this is no database" * 100)
