@@ -1,4 +1,5 @@
 /* Blobs whose file was erased: gone, and durably so, before anybody is told. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -33,6 +34,11 @@ static void run_erasure(struct worker *worker, struct job *job)
     struct erasure *erasure = CONTAINER_OF(job, struct erasure, job);
     struct files *files = worker->files;
 
+    if (atomic_load(&files->closing)) { /* nobody waits for it: the next start does it */
+        job_drop(job);
+        free(erasure);
+        return;
+    }
     if (remove_durably(&files->blobs, erasure->bucket, &erasure->file) == SP_OK) {
         job->completion->bucket = erasure->bucket;
         job->completion->file = erasure->file;

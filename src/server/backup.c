@@ -134,8 +134,8 @@ static enum sp_error copy_blobs(struct job *job)
     return error == SP_ENOTFOUND ? SP_OK : fail(job, error, "the files cannot be copied");
 }
 
-/* A blob in the backup: is its file still in the copy, after what was erased meanwhile? */
-static enum sp_error is_wanted(struct job *job, const struct backup_blob *blob)
+/* A blob that the copy names: it must be in the backup, as large as it was. */
+static enum sp_error count_blob(struct job *job, const struct backup_blob *blob)
 {
     char hex[ID_HEX_BYTES];
     uint64_t size = blob->size;
@@ -143,7 +143,7 @@ static enum sp_error is_wanted(struct job *job, const struct backup_blob *blob)
     if (error != SP_OK) {
         hex_encode(blob->file.bytes, ID_BYTES, hex);
         snprintf(job->message, sizeof job->message,
-                 "file %s is missing or damaged; `sealpostd fsck` tells more", hex);
+                 "file %s is missing or has another size; `sealpostd fsck` tells more", hex);
         return SP_EINTEGRITY;
     }
     job->blobs++;
@@ -159,7 +159,7 @@ static enum sp_error check_blobs(struct job *job)
     while (error == SP_OK) {
         error = backup_next_blob(job->backup, &blob);
         if (error == SP_OK) {
-            error = is_wanted(job, &blob);
+            error = count_blob(job, &blob);
         }
     }
     return error == SP_ENOTFOUND ? SP_OK : error;

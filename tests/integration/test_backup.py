@@ -158,7 +158,7 @@ class Backup(harness.TestCase):
                 os.remove(os.path.join(directory, name))
         result = sealpostd("backup", copy, self.path("of-damaged"))
         self.assertEqual(result.code, 8, result)
-        self.assertIn("missing or damaged", result.err)
+        self.assertIn("missing or has another size", result.err)
         self.assertFalse(os.path.exists(self.path("of-damaged")))
         self.assertEqual(self.left_behind(), [])
 
