@@ -1,7 +1,13 @@
 #include "ca/refresh.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -15,6 +21,8 @@
 #include "tls/asn1.h"
 
 #define TRIES 5
+#define TURN_TRIES 20
+#define TURN_PAUSE_MS 50
 
 struct signer {
     X509 *certificate;
@@ -117,6 +125,26 @@ static enum sp_error try_refresh(const struct ca_refresh *refresh, const struct 
     return error;
 }
 
+/*
+ * Two that make lists for one file, as a server and a `root-list` do, take turns: a lock on its
+ * directory, since the file itself is replaced. Whoever may read the directory can hold it, so it
+ * is not waited for for ever. The descriptor, which is to be closed; -1: there is none.
+ */
+static int take_turn(const char *path)
+{
+    const struct timespec pause = {0, TURN_PAUSE_MS * 1000000L};
+    const char *slash = strrchr(path, '/');
+    char *directory =
+        slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    int fd = directory == NULL ? -1 : open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    free(directory);
+    for (int i = 0; fd >= 0 && i < TURN_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        (void)nanosleep(&pause, NULL);
+    }
+    return fd;
+}
+
 enum sp_error ca_crl_refresh(const struct ca_refresh *refresh, const char *crl_file, bool *made,
                              char *reason, size_t capacity)
 {
@@ -124,11 +152,17 @@ enum sp_error ca_crl_refresh(const struct ca_refresh *refresh, const char *crl_f
     enum sp_error error = signer_read(refresh, &signer, reason, capacity);
 
     *made = false;
-    if (error == SP_OK) {
-        error = SP_EBUSY;
+    if (error != SP_OK) {
+        signer_deinit(&signer);
+        return error;
     }
+    int turn = take_turn(crl_file);
+    error = SP_EBUSY;
     for (int i = 0; i < TRIES && error == SP_EBUSY; i++) {
         error = try_refresh(refresh, &signer, crl_file, made, reason, capacity);
+    }
+    if (turn >= 0) {
+        (void)close(turn);
     }
     signer_deinit(&signer);
     return error;
