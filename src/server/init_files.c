@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/file.h"
 #include "server/init.h"
 #include "server/settings.h"
@@ -40,7 +41,7 @@ static const char config_text[] =
     "# disk_reserve   = 256M  # free space that files never get\n";
 
 static const char unit_text[] =
-    "# cp %s/sealpostd.service /etc/systemd/system/ && systemctl enable --now sealpostd\n"
+    "# cp sealpostd.service /etc/systemd/system/ && systemctl enable --now sealpostd\n"
     "# The directory %s must belong to the user that is named here.\n"
     "[Unit]\n"
     "Description=Sealpost, the team %s\n"
@@ -115,6 +116,53 @@ static void format_host(const struct init_order *order, char *out, size_t capaci
     (void)snprintf(out, capacity, v6 ? "[%s]%s" : "%s%s", name, port);
 }
 
+/*
+ * PATH in quotes, as systemd reads it (systemd.syntax(7)): '%' stands twice, and in the arguments
+ * of a command '$' too. NULL: memory has run out; the caller frees it.
+ */
+static char *quote(const char *path, bool argument)
+{
+    char *out = malloc(4 * strlen(path) + 3);
+    size_t size = 0;
+    if (out == NULL) {
+        return NULL;
+    }
+    out[size++] = '"';
+    for (const char *at = path; *at != '\0'; at++) {
+        unsigned char byte = (unsigned char)*at;
+        if (byte < 0x20 || byte == 0x7f || byte == '"' || byte == '\\') {
+            size += (size_t)snprintf(out + size, 5, "\\x%02x", byte);
+            continue;
+        }
+        if (byte == '%' || (byte == '$' && argument)) {
+            out[size++] = *at;
+        }
+        out[size++] = *at;
+    }
+    out[size++] = '"';
+    out[size] = '\0';
+    return out;
+}
+
+static char *format_unit(const char *team, const char *program, const char *directory)
+{
+    char shown[4 * INIT_PATH_BYTES];
+    char *text = NULL;
+    char *quoted_program = quote(program, false);
+    char *argument = quote(directory, true);
+    char *quoted_directory = quote(directory, false);
+
+    (void)escape_for_terminal(directory, strlen(directory), false, shown, sizeof shown);
+    if (quoted_program == NULL || argument == NULL || quoted_directory == NULL ||
+        asprintf(&text, unit_text, shown, team, quoted_program, argument, quoted_directory) < 0) {
+        text = NULL;
+    }
+    free(quoted_program);
+    free(argument);
+    free(quoted_directory);
+    return text;
+}
+
 enum sp_error init_write_files(const struct init_order *order, const char *team,
                                const char *directory, const char *final, char *message,
                                size_t capacity)
@@ -137,8 +185,6 @@ enum sp_error init_write_files(const struct init_order *order, const char *team,
     if (error != SP_OK) {
         return error;
     }
-    if (asprintf(&text, unit_text, final, final, team, program, final, final) < 0) {
-        text = NULL;
-    }
-    return write_one(directory, "sealpostd.service", 0644, text, message, capacity);
+    return write_one(directory, "sealpostd.service", 0644, format_unit(team, program, final),
+                     message, capacity);
 }
