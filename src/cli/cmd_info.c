@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/show.h"
+#include "cli/show_team.h"
 #include "cli/time_text.h"
 
 /* One line "name  value" for people and in plain; VALUE may come from the server. */
@@ -34,6 +35,7 @@ static void whoami_json(struct output *output, const struct session *session)
     json_open(&json, output->data, "whoami");
     json_string(&json, "username", session->username);
     json_string(&json, "team", session->team);
+    json_string(&json, "role", role_text(session->role));
     json_hex(&json, "device", session->device, sizeof(session->device));
     json_hex(&json, "incarnation", session->incarnation, sizeof(session->incarnation));
     json_time(&json, "certificate_expires", session->not_after_ms);
@@ -63,6 +65,7 @@ int cmd_whoami(struct cli *cli)
     hex_encode(session->device, sizeof(session->device), device);
     put_line(output, "username", session->username);
     put_line(output, "team", session->team);
+    put_line(output, "role", role_text(session->role));
     put_line(output, "device", device);
     put_time_line(output, "certificate-expires", session->not_after_ms);
     put_line(output, "address", session->settings->server);

@@ -35,6 +35,7 @@ void command_print_keys(void);
 int command_check(int argc, char **argv);
 int command_init(int argc, char **argv);
 int command_root_list(int argc, char **argv); /* init_command.c */
+int command_invite(int argc, char **argv);
 int command_fsck(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_backup(int argc, char **argv);

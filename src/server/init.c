@@ -11,9 +11,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/join_code.h"
-#include "crypto/secret.h"
-#include "domain/domain.h"
 
 #define DIRECTORY_MODE 0700
 
@@ -98,64 +95,9 @@ static enum sp_error absolute(const char *directory, char out[INIT_PATH_BYTES], 
                : SP_OK;
 }
 
-/* ---- The first administrator ---- */
-
-/* One command on a domain without threads; its reply is the caller's. */
-static enum sp_error run_command(struct domain *domain, struct command *command, struct reply **out)
-{
-    enum sp_error error = domain_submit(domain, command);
-    *out = NULL;
-    if (error != SP_OK) {
-        command_free(command);
-        return error;
-    }
-    error = domain_step(domain);
-    struct publication *publication = domain_take(domain);
-    while (publication != NULL) {
-        struct queue_item *next = publication->item.next;
-        if (publication->kind == PUBLISH_REPLY) {
-            *out = publication->reply;
-            publication->reply = NULL;
-        }
-        publication_free(publication);
-        publication = next != NULL ? CONTAINER_OF(next, struct publication, item) : NULL;
-    }
-    return error == SP_OK && *out == NULL ? SP_EINTERNAL : error;
-}
-
-static enum sp_error invite(struct domain *domain, const struct init_order *order,
-                            const uint8_t secret[JOIN_SECRET_BYTES], int64_t *ends_ms,
-                            char *message, size_t capacity)
-{
-    struct command *command = NULL;
-    struct reply *reply = NULL;
-    enum sp_error error = command_new(COMMAND_INVITE, 0, &command);
-    if (error == SP_OK) {
-        error = command_join_digest(secret, &command->invite.secret_digest);
-    }
-    if (error != SP_OK) {
-        command_free(command);
-        return error;
-    }
-    command->received_ms = order->now_ms;
-    command->invite.role = ROLE_ADMINISTRATOR;
-    (void)snprintf(command->invite.username, sizeof command->invite.username, "%s", order->admin);
-    error = run_command(domain, command, &reply);
-    if (error == SP_OK && reply->kind != REPLY_INVITED) {
-        error = reply->error;
-        (void)snprintf(message, capacity, "the first administrator cannot be invited: %s",
-                       reply->detail[0] != '\0' ? reply->detail : sp_error_text(error));
-    } else if (error == SP_OK) {
-        *ends_ms = reply->invited.expires_ms;
-    }
-    reply_free(reply);
-    return error;
-}
-
 /* The database, with the first invitation in it. */
 static enum sp_error make_state(const struct init_order *order, const char *directory,
-                                const uint8_t secret[JOIN_SECRET_BYTES], struct init_made *made,
-                                char *message, size_t capacity)
+                                struct init_made *made, char *message, size_t capacity)
 {
     char path[INIT_PATH_BYTES + 64];
     struct domain *domain = NULL;
@@ -166,9 +108,17 @@ static enum sp_error make_state(const struct init_order *order, const char *dire
     (void)snprintf(path, sizeof path, "%s/state/sealpost.db", directory);
     const struct domain_config config = {
         .path = path, .team = made->team.team, .clock = clock_system()};
+    const struct invite_order invitation = {
+        .username = order->admin,
+        .role = ROLE_ADMINISTRATOR,
+        .host = order->hosts.names[0],
+        .port = order->port,
+        .root = made->team.root,
+        .now_ms = order->now_ms,
+    };
     enum sp_error error = domain_open(&config, &domain, message, capacity);
     if (error == SP_OK) {
-        error = invite(domain, order, secret, &made->code_ends_ms, message, capacity);
+        error = invite_make(domain, &invitation, &made->invitation, message, capacity);
     }
     domain_close(domain);
     if (error == SP_OK) {
@@ -190,19 +140,11 @@ static enum sp_error fill(const struct init_order *order, const char *directory,
         .adopt = order->adopt,
         .now_ms = order->now_ms,
     };
-    struct join_code code = {.port = order->port};
     enum sp_error error = ca_team_make(&team, &made->team, message, capacity);
     if (error != SP_OK) {
         return error;
     }
-    random_bytes(code.secret, sizeof code.secret);
-    (void)snprintf(code.host, sizeof code.host, "%s", order->hosts.names[0]);
-    memcpy(code.fingerprint, made->team.root.bytes, sizeof code.fingerprint);
-    error = join_code_format(&code, made->code, sizeof made->code);
-    if (error == SP_OK) {
-        error = make_state(order, directory, code.secret, made, message, capacity);
-    }
-    secret_wipe(&code, sizeof code);
+    error = make_state(order, directory, made, message, capacity);
     if (error == SP_OK) {
         error =
             init_write_files(order, made->team.team, directory, made->directory, message, capacity);

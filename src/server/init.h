@@ -3,6 +3,7 @@
 #define SP_SERVER_INIT_H
 
 #include "ca/team.h"
+#include "server/invite.h"
 
 #define INIT_PATH_BYTES 4096
 #define INIT_MESSAGE_BYTES 6144
@@ -21,8 +22,7 @@ struct init_order {
 struct init_made {
     struct ca_team team;
     char directory[INIT_PATH_BYTES]; /* absolute */
-    char code[LIMIT_JOIN_CODE_BYTES];
-    int64_t code_ends_ms;
+    struct invite_made invitation;   /* the first administrator's */
 };
 
 /*

@@ -156,12 +156,12 @@ static void tell_json(const struct init_order *order, const struct init_made *ma
     char ends[RFC3339_BYTES];
     char directory[6 * INIT_PATH_BYTES];
     hex_encode(made->team.root.bytes, DIGEST_BYTES, root);
-    clock_format_rfc3339(made->code_ends_ms, ends);
+    clock_format_rfc3339(made->invitation.ends_ms, ends);
     (void)escape_for_json(made->directory, strlen(made->directory), directory, sizeof directory);
     printf(
         "{\"type\":\"team\",\"team\":\"%s\",\"directory\":\"%s\",\"admin\":\"%s\",\"code\":\"%s\","
         "\"code_expires\":\"%s\",\"root_sha256\":\"%s\"",
-        made->team.team, directory, order->admin, made->code, ends, root);
+        made->team.team, directory, order->admin, made->invitation.code, ends, root);
     clock_format_rfc3339(made->team.server_ends_ms, ends);
     printf(",\"server_expires\":\"%s\"", ends);
     clock_format_rfc3339(made->team.issuing_ends_ms, ends);
@@ -196,12 +196,12 @@ static void tell(const struct init_order *order, const struct init_made *made)
             "are withdrawn. The root's key stayed where it was.\n\n",
             made->team.withdrawn);
     }
-    clock_format_rfc3339(made->code_ends_ms, ends);
+    clock_format_rfc3339(made->invitation.ends_ms, ends);
     printf("Serve:\n"
            "    sealpostd run %s\n\n"
            "The first administrator, %s, then types, once, before %s:\n"
            "    sealpost join %s\n",
-           shown, order->admin, ends, made->code);
+           shown, order->admin, ends, made->invitation.code);
 }
 
 int command_init(int argc, char **argv)

@@ -82,6 +82,8 @@ static const struct command_entry commands[] = {
     {"backup", command_backup, "DIR TARGET [--copy] [--json]",
      "copies the state, whole, while the server runs"},
     {"restore", command_restore, "DIR BACKUP [--copy] [--json]", "makes the state from a backup"},
+    {"invite", command_invite, "DIR NAME [--admin] [--json]",
+     "makes a join code when no administrator can"},
     {"root-list", command_root_list, "--root-key FILE [DIR | --config FILE]",
      "makes the root's own revocation list anew, once a year"},
     {"help", command_help, "[COMMAND]", "this, or what a command takes"},

@@ -1,5 +1,6 @@
 """sealpostd init: all of it or nothing, from nothing or out of a directory of make-test-ca; and the root's list."""
 
+import fcntl
 import json
 import os
 import signal
@@ -38,11 +39,51 @@ class Made(unittest.TestCase):
         checked = TOOL("check", team.directory)
         self.assertIn(" 0 errors", checked.stdout)
         with open(team.path("sealpostd.service"), encoding="utf-8") as file:
-            self.assertIn(f" run {team.directory}\n", file.read())
+            self.assertIn(f' run "{team.directory}"\n', file.read())
         # It serves without the root's key.
         os.rename(team.path("ca", "root-key.pem"), team.directory + "-root-key.pem")
         team.start()
         self.assertEqual(team.administrator().json("whoami")[0]["username"], "root")
+        team.stop()
+
+    def test_a_path_with_everything(self):
+        """What systemd would take for something else stands in the unit as it says (systemd.syntax(7))."""
+        directory = os.path.join(harness.scratch(), 'a "team" at 100%, $HOME \\o')
+        TOOL("init", directory, "--team", "ours", "--host", "localhost")
+        with open(os.path.join(directory, "sealpostd.service"), encoding="utf-8") as file:
+            unit = file.read()
+        start = harness.scratch() + r'/a \x22team\x22 at 100%%, $'
+        self.assertIn(f' run "{start}$HOME \\x5co"\n', unit)
+        self.assertIn(f'ReadWritePaths="{start}HOME \\x5co"\n', unit)
+
+    def test_a_way_back(self):
+        """Whoever has lost every device is let in by who has the server; and only by them."""
+        team = harness.Team()
+        team.start()
+        root = team.administrator()
+        running = TOOL("invite", team.directory, "root", check=False)
+        self.assertEqual(running.returncode, 1, running)
+        self.assertIn("member invite", running.stderr)
+        lost = root.json("device", "list")[0]["label"]
+        root.ok("device", "revoke", lost, "--force")
+        team.stop()
+        older = json.loads(TOOL("invite", team.directory, "root", "--json").stdout)
+        self.assertEqual((older["type"], older["name"], older["device"]), ("join_code", "root", True))
+        again = TOOL("invite", team.directory, "root")
+        self.assertIn("another device of root", again.stdout)
+        new = json.loads(TOOL("invite", "--config", team.path("sealpost.conf"), "ann", "--admin", "--json").stdout)
+        self.assertFalse(new["device"])
+        for arguments, exit_code in (((team.directory,), 2), ((team.directory, "Ann"), 2), ((team.path("ca"), "ann"), 2),
+                                     ((team.directory, "ann", "--adm"), 2)):
+            refused = TOOL("invite", *arguments, check=False)
+            self.assertEqual(refused.returncode, exit_code, (arguments, refused.stderr))
+        team.start()
+        home = team.home("root-again")
+        self.assertEqual(home.run("join", stdin=older["code"].encode() + b"\n").code, 4)  # it was replaced
+        home.join(again.stdout.split()[-1])
+        self.assertEqual(home.json("whoami")[0]["role"], "administrator")
+        ann = team.home("ann").join(new["code"])
+        self.assertEqual(ann.json("whoami")[0]["role"], "administrator")
         team.stop()
 
     def test_the_roots_list(self):
@@ -56,6 +97,21 @@ class Made(unittest.TestCase):
         self.assertEqual(wrong.returncode, 4)
         self.assertIn("key.pem", wrong.stderr)
         self.assertIn(" 0 errors", TOOL("check", team.directory).stdout)
+
+    def test_who_makes_lists_takes_turns(self):
+        team = harness.Team()
+        with open(team.path("crl.pem"), encoding="utf-8") as file:
+            before = file.read()
+        directory = os.open(team.directory, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        with subprocess.Popen([harness.SEALPOSTD, "root-list", "--root-key", team.path("ca", "root-key.pem"),
+                               team.directory], stdout=subprocess.DEVNULL) as other:
+            with self.assertRaises(subprocess.TimeoutExpired):
+                other.wait(0.5)
+            with open(team.path("crl.pem"), encoding="utf-8") as file:
+                self.assertEqual(file.read(), before)
+            os.close(directory)
+            self.assertEqual(other.wait(30), 0)
 
     def test_refusals_leave_nothing(self):
         directory = os.path.join(harness.scratch(), "refused")
