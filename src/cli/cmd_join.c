@@ -12,6 +12,7 @@
 #include "sealpost/join.h"
 
 #define CODE_BYTES 1024 /* as typed or pasted, with blanks and line ends */
+#define CODE_TRIES 3    /* at the terminal */
 
 /* What is made, and out of what. */
 struct joining {
@@ -23,6 +24,28 @@ struct joining {
     char passphrase[PASSPHRASE_FILE_BYTES];
     char message[SETTINGS_PATH_BYTES + 512];
 };
+
+/* Whoever types has another try at it; check_code() says what is wrong with the last one. */
+static enum sp_error ask_code(struct joining *joining)
+{
+    struct cli *cli = joining->cli;
+    struct sp_join_code code;
+
+    for (int tries = CODE_TRIES;; tries--) {
+        enum sp_error error =
+            terminal_ask("Join code: ", false, cli->stop, joining->code, sizeof joining->code);
+
+        if (error == SP_OK && tries > 1 && joining->code[0] != '\0') {
+            error = sp_join_code_read(joining->code, strlen(joining->code), &code, joining->message,
+                                      sizeof joining->message);
+            if (error != SP_OK && error != SP_ENOMEM) {
+                say_warning(&cli->out, "%s; once more, please", joining->message);
+                continue;
+            }
+        }
+        return error;
+    }
+}
 
 /* Out of the arguments, the terminal, or standard input. 0 or an exit code. */
 static int read_code(struct joining *joining)
@@ -39,7 +62,7 @@ static int read_code(struct joining *joining)
         say_hint(&cli->out, "what stands in a command line others can see, and the shell keeps it; "
                             "without the code, 'sealpost join' asks for it");
     } else if (isatty(STDIN_FILENO) != 0 && cli_may_read_input(cli)) {
-        error = terminal_ask("Join code: ", false, cli->stop, joining->code, sizeof joining->code);
+        error = ask_code(joining);
     } else if (cli_may_read_input(cli)) {
         char *text = NULL;
         size_t size = 0;

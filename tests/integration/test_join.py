@@ -229,9 +229,13 @@ class Sealed(unittest.TestCase):
     def test_all_on_the_terminal(self):
         code = self.root.invite("bob")["bob"]
         bob = self.team.home("bob")
+        mistyped = code[:-1] + ("2" if code[-1] != "2" else "3")
         child = self.spawn("join", "--seal", home=bob)
-        child.expect_exact("Join code: ")
-        child.sendline(code)
+        for wrong in (mistyped, "hello", None):
+            child.expect_exact("Join code: ")
+            child.sendline(wrong or code)
+            if wrong:
+                child.expect_exact("once more, please")
         child.expect_exact("New passphrase")
         child.waitnoecho()
         child.sendline(SECRET)
@@ -252,6 +256,16 @@ class Sealed(unittest.TestCase):
         child.expect_exact("you are bob")
         child.expect(pexpect.EOF)
         self.assertEqual(bob.run("whoami", "--no-input").code, 4)
+
+    def test_mistyped_thrice(self):
+        child = self.spawn("join", home=self.team.home("nobody"))
+        for _ in range(3):
+            child.expect_exact("Join code: ")
+            child.sendline("hello")
+        child.expect_exact("cannot join")
+        child.expect(pexpect.EOF)
+        child.wait()
+        self.assertEqual(child.exitstatus, 2)
 
     def test_asked_once_though_the_connection_is_lost(self):
         child = self.spawn("chat", "general", "--plain")
