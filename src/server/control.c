@@ -47,6 +47,8 @@ struct control {
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t looked;
     bool done;
+    bool stopping;
+    int peer_fd; /* who is being served; -1: nobody */
     struct look look;
     _Atomic bool asked; /* for a look */
 };
@@ -106,7 +108,7 @@ void control_serve(struct control *control, const struct hub *hub, size_t connec
 static bool take_look(struct control *control, struct look *out)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += LOOP_TIMEOUT_MS / 1000;
     (void)pthread_mutex_lock(&control->mutex);
     control->done = false;
@@ -115,7 +117,7 @@ static bool take_look(struct control *control, struct look *out)
     wake_up(control->config.wake);
     (void)pthread_mutex_lock(&control->mutex);
     int result = 0;
-    while (!control->done && result == 0) {
+    while (!control->done && !control->stopping && result == 0) {
         result = pthread_cond_timedwait(&control->looked, &control->mutex, &until);
     }
     bool done = control->done;
@@ -284,6 +286,16 @@ static void serve_peer(struct control *control, int fd)
     free(answer);
 }
 
+/* Who is to be hung up on when the server ends. False: it does, and nobody is served any more. */
+static bool set_peer(struct control *control, int fd)
+{
+    (void)pthread_mutex_lock(&control->mutex);
+    bool stopping = control->stopping;
+    control->peer_fd = fd;
+    (void)pthread_mutex_unlock(&control->mutex);
+    return !stopping;
+}
+
 static void *run(void *argument)
 {
     struct control *control = argument;
@@ -295,7 +307,10 @@ static void *run(void *argument)
         }
         int fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0) {
-            serve_peer(control, fd);
+            if (set_peer(control, fd)) {
+                serve_peer(control, fd);
+            }
+            (void)set_peer(control, -1);
             close(fd);
         } else if (errno == EMFILE || errno == ENFILE) {
             (void)poll(fds, 1, 1000); /* there will be descriptors again */
@@ -318,7 +333,7 @@ enum sp_error control_start(const struct control_config *config, struct control 
     control->config = *config;
     control->state = strdup(config->state);
     control->team = strdup(config->team);
-    control->directory_fd = control->listen_fd = -1;
+    control->directory_fd = control->listen_fd = control->peer_fd = -1;
     if (control->state == NULL || control->team == NULL || wake_init(&control->stop) != SP_OK) {
         snprintf(reason, capacity, "the control thread cannot be started");
         free(control->state);
@@ -327,7 +342,11 @@ enum sp_error control_start(const struct control_config *config, struct control 
         return SP_ENOMEM;
     }
     (void)pthread_mutex_init(&control->mutex, NULL);
-    (void)pthread_cond_init(&control->looked, NULL);
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&control->looked, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
     enum sp_error error = open_socket(control);
     if (error != SP_OK) {
         snprintf(reason, capacity, "%s/" SOCKET_NAME ": %s", config->state, error_text(errno));
@@ -351,6 +370,13 @@ void control_stop(struct control *control)
         return;
     }
     if (control->started) {
+        (void)pthread_mutex_lock(&control->mutex);
+        control->stopping = true;
+        if (control->peer_fd >= 0) {
+            (void)shutdown(control->peer_fd, SHUT_RDWR);
+        }
+        (void)pthread_mutex_unlock(&control->mutex);
+        (void)pthread_cond_signal(&control->looked);
         wake_up(&control->stop);
         (void)pthread_join(control->thread, NULL);
         (void)unlinkat(control->directory_fd, SOCKET_NAME, 0);

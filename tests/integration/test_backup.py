@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import threading
+import time
 import unittest
 
 import harness
@@ -249,6 +250,13 @@ class Status(harness.TestCase):
             silent.connect(self.control())
             self.member("bob").ok("whoami")
             self.assertEqual(self.status().code, 0)
+        # Nor does it keep the server from ending.
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(self.control())
+            time.sleep(0.2)  # it is being listened to
+            before = time.monotonic()
+            self.server.stop()
+            self.assertLess(time.monotonic() - before, 4)
 
     def test_not_running(self):
         self.server.stop()
