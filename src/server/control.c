@@ -1,4 +1,4 @@
-#include "server/control.h"
+#include "server/control_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +21,6 @@
 #include "server/json.h"
 #include "server/server.h"
 
-#define SOCKET_NAME "control"
-#define REQUEST_BYTES 64
-#define ANSWER_BYTES 65536
 #define PEER_TIMEOUT_S 5     /* for whoever asks to send, and to take the answer */
 #define LOOP_TIMEOUT_MS 2000 /* for the poll thread to look */
 #define WAITING_PEERS 8
@@ -53,14 +50,7 @@ struct control {
     _Atomic bool asked; /* for a look */
 };
 
-/* ---- The socket, by a path of any length ---- */
-
-static void set_address(int directory_fd, struct sockaddr_un *out)
-{
-    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
-    (void)snprintf(out->sun_path, sizeof out->sun_path, "/proc/self/fd/%d/" SOCKET_NAME,
-                   directory_fd);
-}
+/* ---- The socket ---- */
 
 static enum sp_error open_socket(struct control *control)
 {
@@ -71,13 +61,13 @@ static enum sp_error open_socket(struct control *control)
         return SP_EFILE;
     }
     /* The database's lock keeps a second server out: one that is there was left by a crash. */
-    if (unlinkat(control->directory_fd, SOCKET_NAME, 0) != 0 && errno != ENOENT) {
+    if (unlinkat(control->directory_fd, CONTROL_SOCKET, 0) != 0 && errno != ENOENT) {
         return SP_EFILE;
     }
-    set_address(control->directory_fd, &address);
+    control_set_address(control->directory_fd, &address);
     if (fchmod(control->listen_fd, 0600) != 0 || /* the file gets the socket's mode */
         bind(control->listen_fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        fchmodat(control->directory_fd, SOCKET_NAME, 0600, 0) != 0 ||
+        fchmodat(control->directory_fd, CONTROL_SOCKET, 0600, 0) != 0 ||
         listen(control->listen_fd, WAITING_PEERS) != 0) {
         return SP_EFILE;
     }
@@ -238,11 +228,11 @@ static void set_timeouts(int fd)
 }
 
 /* A line without its newline; false: none came. */
-static bool read_request(int fd, char out[REQUEST_BYTES])
+static bool read_request(int fd, char out[CONTROL_REQUEST_BYTES])
 {
     size_t used = 0;
-    while (used < REQUEST_BYTES - 1) {
-        ssize_t count = read(fd, out + used, REQUEST_BYTES - 1 - used);
+    while (used < CONTROL_REQUEST_BYTES - 1) {
+        ssize_t count = read(fd, out + used, CONTROL_REQUEST_BYTES - 1 - used);
         if (count <= 0) {
             return false;
         }
@@ -259,7 +249,7 @@ static bool read_request(int fd, char out[REQUEST_BYTES])
 
 static void serve_peer(struct control *control, int fd)
 {
-    char request[REQUEST_BYTES] = "";
+    char request[CONTROL_REQUEST_BYTES] = "";
     char *answer = NULL;
     size_t size = 0;
     if (!is_admitted(fd)) {
@@ -349,7 +339,7 @@ enum sp_error control_start(const struct control_config *config, struct control 
     (void)pthread_condattr_destroy(&monotonic);
     enum sp_error error = open_socket(control);
     if (error != SP_OK) {
-        snprintf(reason, capacity, "%s/" SOCKET_NAME ": %s", config->state, error_text(errno));
+        snprintf(reason, capacity, "%s/" CONTROL_SOCKET ": %s", config->state, error_text(errno));
     } else if (pthread_create(&control->thread, NULL, run, control) != 0) {
         snprintf(reason, capacity, "the control thread cannot be started");
         error = SP_EIO;
@@ -379,7 +369,7 @@ void control_stop(struct control *control)
         (void)pthread_cond_signal(&control->looked);
         wake_up(&control->stop);
         (void)pthread_join(control->thread, NULL);
-        (void)unlinkat(control->directory_fd, SOCKET_NAME, 0);
+        (void)unlinkat(control->directory_fd, CONTROL_SOCKET, 0);
     }
     if (control->listen_fd >= 0) {
         close(control->listen_fd);
@@ -393,63 +383,4 @@ void control_stop(struct control *control)
     free(control->state);
     free(control->team);
     free(control);
-}
-
-/* ---- The client's side ---- */
-
-static enum sp_error connect_to(const char *state, int *out_fd)
-{
-    struct sockaddr_un address;
-    int directory_fd = open(state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    *out_fd = -1;
-    if (directory_fd < 0) {
-        return errno == EACCES ? SP_EFORBIDDEN : SP_EUNREACHABLE;
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    set_address(directory_fd, &address);
-    int result = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&address, sizeof address);
-    int failure = errno;
-    close(directory_fd);
-    if (result != 0) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        return failure == EACCES || failure == EPERM ? SP_EFORBIDDEN : SP_EUNREACHABLE;
-    }
-    *out_fd = fd;
-    return SP_OK;
-}
-
-enum sp_error control_ask(const char *state, const char *request, char **out)
-{
-    char line[REQUEST_BYTES];
-    size_t used = 0;
-    ssize_t count = 1;
-    int fd = -1;
-    *out = NULL;
-    enum sp_error error = connect_to(state, &fd);
-    if (error != SP_OK) {
-        return error;
-    }
-    snprintf(line, sizeof line, "%s\n", request);
-    error = file_write_all(fd, line, strlen(line));
-    char *answer = calloc(1, ANSWER_BYTES);
-    if (answer == NULL) {
-        error = SP_ENOMEM;
-    }
-    while (error == SP_OK && count > 0 && used < ANSWER_BYTES - 1) {
-        count = read(fd, answer + used, ANSWER_BYTES - 1 - used);
-        used += count > 0 ? (size_t)count : 0;
-        error = count < 0 ? SP_EIO : SP_OK;
-    }
-    if (error == SP_OK && (used == 0 || answer[used - 1] != '\n')) {
-        error = SP_EFORBIDDEN; /* it has hung up on us */
-    }
-    close(fd);
-    if (error != SP_OK) {
-        free(answer);
-        return error;
-    }
-    *out = answer;
-    return SP_OK;
 }
