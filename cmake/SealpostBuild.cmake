@@ -75,7 +75,11 @@ function(sealpost_unit_test name)
   endforeach()
   target_link_libraries(unit_${name} PRIVATE sealpost_options PkgConfig::CMOCKA ${ARG_LINK})
   add_test(NAME unit_${name} COMMAND unit_${name})
-  set_tests_properties(unit_${name} PROPERTIES LABELS "ci;unit" TIMEOUT 120)
+  set(labels "ci;unit")
+  if(NOT "Threads::Threads" IN_LIST ARG_LINK)
+    list(APPEND labels no-tsan) # it starts none
+  endif()
+  set_tests_properties(unit_${name} PROPERTIES LABELS "${labels}" TIMEOUT 120)
 endfunction()
 
 # sealpost_fuzz_target(NAME SOURCES... [USES PART...])
