@@ -28,6 +28,7 @@ void followed_add(struct chat *chat, const struct task *task, const struct sp_no
         chat->followed = followed;
     }
     memcpy(followed->id, notice->log.id, sizeof(followed->id));
+    followed->is_room = notice->log.kind == SP_LOG_ROOM;
     followed->last = notice->sequence > 0 ? notice->sequence - 1 : 0;
     followed->hidden = task->only_new ? notice->log.head_sequence : 0;
 }

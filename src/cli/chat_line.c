@@ -348,6 +348,15 @@ static void on_offline(struct chat *chat, enum sp_error error, const char *text)
     }
 }
 
+/* Another device's, or one's own: the lines on the screen stay as they are. */
+static void on_read_state(struct chat *chat, const struct sp_log *log,
+                          const struct sp_read_state *read)
+{
+    (void)chat;
+    (void)log;
+    (void)read;
+}
+
 static void on_follow_ended(struct chat *chat, const char *log, enum sp_error error,
                             const char *text)
 {
@@ -365,4 +374,5 @@ const struct chat_face chat_line_face = {.line = on_line,
                                          .row = on_row,
                                          .online = on_online,
                                          .offline = on_offline,
+                                         .read_state = on_read_state,
                                          .follow_ended = on_follow_ended};
