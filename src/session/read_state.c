@@ -49,14 +49,14 @@ enum sp_error request_mark_read(struct session *session, const struct frame *fra
 void read_state_pull(struct session *session)
 {
     const struct presence_entry *member = session->presence;
-    if (session->state != SESSION_OPEN || session->read_seen == member->read_version ||
-        session->out.size >= OUTPUT_PAUSE_BYTES) {
-        return; /* what it has not seen stays: session_pull() comes again */
+    if (session->state != SESSION_OPEN || session->read_seen == member->read_version) {
+        return;
     }
     const struct read_entry *entry = member->reads_by_version;
     while (entry != NULL && entry->version <= session->read_seen) {
         entry = entry->next;
     }
+    /* What it is not told now stays as it is: session_pull() comes again. */
     while (entry != NULL && session->out.size < OUTPUT_PAUSE_BYTES) {
         const struct read_entry *next = entry->next;
         sealpost_v1_ReadState message;
