@@ -89,6 +89,7 @@ static void on_notice(struct chat *chat, const struct sp_notice *notice)
         on_event(chat, &notice->event);
         break;
     case SP_NOTICE_READ_STATE:
+        read_came(chat, notice->log.name, &notice->read);
         chat->face->read_state(chat, &notice->log, &notice->read);
         break;
     case SP_NOTICE_FOLLOW_ENDED:
@@ -96,7 +97,9 @@ static void on_notice(struct chat *chat, const struct sp_notice *notice)
         followed_remove(chat, notice->log.name);
         break;
     default:
-        (void)tasks_take(chat, notice);
+        if (!tasks_take(chat, notice)) {
+            (void)read_take(chat, notice);
+        }
         break;
     }
 }

@@ -50,7 +50,11 @@ struct followed {
     uint64_t hidden; /* those up to this are not shown */
     uint64_t shown;  /* the last one that was shown where a person reads */
     uint64_t marked; /* up to there the server was told that it is read */
-    bool is_room;
+    uint64_t first;  /* the first one that was shown there */
+    uint32_t asking; /* the request that asks where the marker is; 0: none */
+    bool is_room;    /* and so has one */
+    bool is_known;   /* where it was at the start */
+    bool has_gap;    /* between that and what is shown */
 };
 
 struct chat;
@@ -126,12 +130,17 @@ void followed_remove(struct chat *chat, const char *log);
 void followed_resume(struct chat *chat);
 void followed_free(struct chat *chat);
 
-/* chat_read.c: the event SEQUENCE of FOLLOWED was shown. */
+/* chat_read.c: FOLLOWED is new, and FIRST the first event of it that is shown. */
+void read_begin(struct chat *chat, struct followed *followed, uint64_t first);
+/* The event SEQUENCE of it was shown. */
 void read_shown(struct chat *chat, struct followed *followed, uint64_t sequence);
 /* Tells the server what was shown, if it is time; and at the end, at once. */
 void read_tell(struct chat *chat);
 void read_tell_last(struct chat *chat);
 int read_timeout_ms(const struct chat *chat); /* until read_tell() has something to do; -1: never */
+bool read_take(struct chat *chat, const struct sp_notice *notice); /* false: it is not about that */
+/* LOG is read so far, by whatever device. */
+void read_came(struct chat *chat, const char *log, const struct sp_read_state *read);
 void read_disconnected(struct chat *chat);
 
 /* Opens PATH to be sent by TASK, under NAME or its own. On error a sentence in TEXT. */

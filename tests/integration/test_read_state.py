@@ -115,6 +115,24 @@ class ReadState(harness.TestCase):
         self.laptop.ok("chat", room, stdin=b"from a pipe\n")  # a program has seen it, and no person
         self.assertEqual(self.listed(self.phone, room), (5, 2, 0))
 
+    def test_a_terminal_that_shows_only_the_end_marks_nothing(self):
+        room = self.room("long")
+        self.say(room, *(f"message {i}" for i in range(6)))
+        child = self.laptop.spawn("chat", "-n", "3", room, env={"NO_COLOR": "1"})
+        child.expect_exact(f"6 unread in {room}, not all of it shown here")
+        self.say(room, "one more")
+        child.expect_exact("alice: one more")
+        harness.time.sleep(1.2)
+        self.assertEqual(self.listed(self.phone, room), (2, 7, 0))
+        child.sendline("/read")
+        child.expect_exact(f"{room} is marked as read")
+        self.say(room, "and another")  # from now on as ever
+        harness.wait_until(lambda: self.listed(self.phone, room) == (10, 0, 0), what="the next one to be marked")
+        child.sendline("/quit")
+        child.expect(harness_eof())
+        child.close()
+        self.assertEqual(child.exitstatus, 0)
+
     def test_mentions_are_marked_for_programs(self):
         room = self.room("named")
         self.say(room, "to @bob", "to nobody")
