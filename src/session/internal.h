@@ -304,9 +304,9 @@ void download_ask(struct transfer *transfer);
 SP_CHECK enum sp_error request_mark_read(struct session *session, const struct frame *frame,
                                          const union message *message);
 void read_state_fill(sealpost_v1_ReadState *out, const struct read_state *state);
-/* The member of that number has another read state in a room, or none any more. */
-void read_state_published(struct hub *hub, int64_t member, const struct read_state *state);
-void read_state_ended(struct hub *hub, int64_t member, int64_t log_number);
+/* The member NUMBER has another read state in a room, or none any more. */
+void read_state_published(struct hub *hub, int64_t number, const struct read_state *state);
+void read_state_ended(struct hub *hub, int64_t number, int64_t log_number);
 /* Sends what the session has not been told, as far as its answers have room. */
 void read_state_pull(struct session *session);
 void read_state_forget(struct presence_entry *member);

@@ -114,13 +114,6 @@ void read_state_published(struct hub *hub, int64_t number, const struct read_sta
     }
 }
 
-static void drop(struct presence_entry *member, struct read_entry *entry)
-{
-    HASH_DEL(member->reads, entry);
-    DL_DELETE(member->reads_by_version, entry);
-    free(entry);
-}
-
 void read_state_ended(struct hub *hub, int64_t number, int64_t log_number)
 {
     struct presence_entry *member = presence_find(hub, number);
@@ -129,14 +122,19 @@ void read_state_ended(struct hub *hub, int64_t number, int64_t log_number)
         HASH_FIND(hh, member->reads, &log_number, sizeof log_number, entry);
     }
     if (entry != NULL) {
-        drop(member, entry);
+        HASH_DEL(member->reads, entry);
+        DL_DELETE(member->reads_by_version, entry);
+        free(entry);
     }
 }
 
 void read_state_forget(struct presence_entry *member)
 {
-    while (member->reads_by_version != NULL) {
-        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is in no list any more */
-        drop(member, member->reads_by_version);
+    struct read_entry *entry = NULL;
+    struct read_entry *next = NULL;
+    HASH_CLEAR(hh, member->reads);
+    DL_FOREACH_SAFE (member->reads_by_version, entry, next) {
+        free(entry);
     }
+    member->reads_by_version = NULL;
 }
