@@ -41,7 +41,7 @@ _sealpost()
         case $command in
         join) options+=' --device --seal --force' ;;
         chat) options+=' --lines --commands' ;;
-        log) options+=' --lines --after --before --around --all --since --follow' ;;
+        log) options+=' --lines --after --before --around --all --unread --since --follow' ;;
         send | submit) options+=' --name' ;;
         get) options+=' --output --force' ;;
         member) [[ $second == invite ]] && options+=' --role --rooms --days --renew --from --csv --files' ;;
@@ -57,7 +57,7 @@ _sealpost()
     case $command in
     '' | help) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
     room) [[ -z $second ]] &&
-        mapfile -t COMPREPLY < <(compgen -W 'list create join leave members retention topic' -- "$cur") ;;
+        mapfile -t COMPREPLY < <(compgen -W 'list create join leave members read retention topic' -- "$cur") ;;
     member) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list invite disable enable' -- "$cur") ;;
     device) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list add revoke' -- "$cur") ;;
     file) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list' -- "$cur") ;;

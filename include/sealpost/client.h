@@ -120,6 +120,7 @@ enum sp_notice_type {
     SP_NOTICE_FOLLOW_ENDED, /* the server ended a follow; .log, .error */
     SP_NOTICE_PRESENCE,     /* .presence */
     SP_NOTICE_PROGRESS,     /* of a transfer; .request, .progress */
+    SP_NOTICE_READ_STATE,   /* of a room, changed by any device of the member; .log, .read */
 };
 
 /* What a member is in the team. */
@@ -205,6 +206,18 @@ struct sp_progress {
 struct sp_presence {
     const char *username;
     bool online;
+    int64_t last_seen_ms; /* of who has gone offline: when */
+};
+
+/*
+ * How far the member has read a room, the same for all its devices. It counts up to a head: the
+ * log's head_sequence beside it. What comes after that as an event is for the program to add:
+ * messages and files of others, and own ones too if UNREAD is not 0.
+ */
+struct sp_read_state {
+    uint64_t sequence; /* up to here it is read */
+    uint64_t unread;   /* messages and files after it, without those that were erased */
+    uint32_t mentions; /* of these, messages that mention the member; counted up to 1,000 */
 };
 
 enum sp_row_type { SP_ROW_LOG = 1, SP_ROW_MEMBER, SP_ROW_FILE, SP_ROW_DEVICE, SP_ROW_INVITATION };
@@ -216,7 +229,7 @@ struct sp_device {
     const char *label; /* its owner's data: escape it before showing it; "": it has none */
     uint8_t fingerprint[SP_DIGEST_BYTES]; /* SHA-256 of its newest certificate */
     int64_t first_seen_ms;
-    int64_t last_seen_ms; /* its last login, to about a minute */
+    int64_t last_seen_ms; /* when it was logged in last, to about a minute */
     int64_t not_after_ms; /* of its newest certificate */
     int64_t revoked_ms;   /* 0: it is not */
     uint32_t sessions;    /* live ones */
@@ -243,9 +256,11 @@ struct sp_row {
     uint32_t members;                /* likewise */
     struct sp_retention retention;   /* likewise */
     bool joined;                     /* likewise: in the room, or owner of the box */
+    struct sp_read_state read;       /* likewise, of a room that one is in */
     const char *username;            /* SP_ROW_MEMBER */
     bool owner;                      /* likewise */
     bool online;                     /* likewise */
+    int64_t last_seen_ms;            /* likewise: when it left; 0: it is online, or never was */
     enum sp_role role;               /* likewise */
     bool disabled;                   /* likewise; only administrators are shown who is */
     struct sp_file file;             /* SP_ROW_FILE */
@@ -283,6 +298,7 @@ struct sp_notice {
     struct sp_event event;
     struct sp_row row;
     struct sp_presence presence;
+    struct sp_read_state read; /* READ_STATE, and result of sp_mark_read(); its room in .log */
     struct sp_progress progress;
     struct sp_file file; /* results of send and get */
     struct sp_status status;
@@ -346,6 +362,15 @@ SP_API SP_CHECK enum sp_error sp_follow(struct sp_client *client, const char *lo
                                         const struct sp_follow *follow, uint32_t *request);
 SP_API SP_CHECK enum sp_error sp_unfollow(struct sp_client *client, const uint8_t log[SP_ID_BYTES],
                                           uint32_t *request);
+
+/*
+ * The room is read up to SEQUENCE; beyond the head counts as the head, and a marker that is further
+ * already stays where it is. The result, which has .log and .read, comes when that is durable; all
+ * sessions of the member that are connected, this one too, also get SP_NOTICE_READ_STATE if it has
+ * changed. Once a second is often enough.
+ */
+SP_API SP_CHECK enum sp_error sp_mark_read(struct sp_client *client, const char *log,
+                                           uint64_t sequence, uint32_t *request);
 
 /* All rows, however many pages they take. LOG may be NULL for members of the team. */
 SP_API SP_CHECK enum sp_error sp_list_logs(struct sp_client *client, uint32_t *request);

@@ -66,6 +66,10 @@
 #define LIMIT_LOGS 4194304                   /* rooms, boxes and their parts, in all */
 #define LIMIT_SEQUENCE ((1ULL << 40) - 1)    /* events in one log */
 #define LIMIT_KEEP_SECONDS 3155760000ULL     /* of retention: a hundred years */
+#define LIMIT_MENTIONS 32                    /* names that one message mentions */
+#define LIMIT_UNREAD_MENTIONS 1000           /* of one member in one room; more are not counted */
+#define LIMIT_SEEN_NOTES 256                 /* devices of one COMMAND_SEEN */
+#define SEEN_INTERVAL_MS 60000               /* between two notes that a device is logged in */
 #define LIMIT_TAIL_BYTES (64L * 1024 * 1024) /* encoded events kept in memory, in all */
 
 /* Files. */

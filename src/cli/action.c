@@ -21,6 +21,8 @@ enum sp_error action_start(const struct action *action, struct sp_client *client
         return sp_send(client, &action->once, action->log, action->text, action->fd, request);
     case ACTION_RETENTION:
         return sp_set_retention(client, &action->once, action->log, &action->retention, request);
+    case ACTION_READ:
+        return sp_mark_read(client, action->log, action->sequence, request);
     }
     *request = 0;
     return SP_EINVALID;

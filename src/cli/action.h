@@ -16,7 +16,8 @@ enum action_kind {
     ACTION_TOPIC,
     ACTION_POST,
     ACTION_SEND,
-    ACTION_RETENTION
+    ACTION_RETENTION,
+    ACTION_READ
 };
 
 struct action {
@@ -26,7 +27,8 @@ struct action {
     size_t size;      /* of TEXT */
     int fd;           /* of SEND */
     struct sp_retention retention;
-    struct sp_once once;
+    uint64_t sequence;   /* of READ: up to there */
+    struct sp_once once; /* not of READ, which is the same however often it is asked for */
 };
 
 /* Asks for it, once more. SP_OK with the request's number; the errors of sealpost/client.h. */

@@ -27,6 +27,9 @@ static void on_event(struct chat *chat, const struct sp_event *event)
         }
     }
     show_event(&chat->cli->out, event, strcmp(event->log_name, chat->room) != 0);
+    if (followed != NULL) {
+        read_shown(chat, followed, event->sequence);
+    }
 }
 
 static void on_login(struct chat *chat, const struct sp_notice *notice)
@@ -55,6 +58,7 @@ static void on_closed(struct chat *chat, enum sp_error error, const char *text)
     chat->cli->session.online = false;
     error = error == SP_OK ? SP_EDISCONNECTED : error;
     tasks_disconnected(chat);
+    read_disconnected(chat);
     if (chat->offline_since_ms == 0) {
         chat->offline_since_ms = now_ms(chat);
     }
@@ -84,12 +88,18 @@ static void on_notice(struct chat *chat, const struct sp_notice *notice)
     case SP_NOTICE_EVENT:
         on_event(chat, &notice->event);
         break;
+    case SP_NOTICE_READ_STATE:
+        read_came(chat, notice->log.name, &notice->read);
+        chat->face->read_state(chat, &notice->log, &notice->read);
+        break;
     case SP_NOTICE_FOLLOW_ENDED:
         chat->face->follow_ended(chat, notice->log.name, notice->error, notice->text);
         followed_remove(chat, notice->log.name);
         break;
     default:
-        (void)tasks_take(chat, notice);
+        if (!tasks_take(chat, notice)) {
+            (void)read_take(chat, notice);
+        }
         break;
     }
 }
@@ -170,7 +180,7 @@ static int timeout_ms(const struct chat *chat)
     int timeout = session->client == NULL ? -1 : sp_client_timeout_ms(session->client);
 
     if (session->online) {
-        return shorter(timeout, tasks_timeout_ms(chat));
+        return shorter(timeout, shorter(tasks_timeout_ms(chat), read_timeout_ms(chat)));
     }
     if (chat->connect_at_ms != 0) {
         int64_t left = chat->connect_at_ms - now_ms(chat);
@@ -218,6 +228,7 @@ static void run(struct chat *chat)
         take_lines(chat);
         keep_connected(chat);
         tasks_start(chat);
+        read_tell(chat);
         if (!output_flush(&chat->cli->out) || is_finished(chat)) {
             break;
         }
@@ -262,6 +273,7 @@ int cmd_chat(struct cli *cli)
         .recent = json ? 0 : CHAT_RECENT_LINES,
         .reading = cli_may_read_input(cli),
         .interactive = isatty(STDIN_FILENO) == 1,
+        .marks = !json && isatty(STDIN_FILENO) == 1 && isatty(fileno(cli->out.data)) == 1,
         .commands = isatty(STDIN_FILENO) == 1 || option_given(options, OPTION_COMMANDS),
         .backoff_ms = FIRST_BACKOFF_MS};
 
@@ -279,6 +291,7 @@ int cmd_chat(struct cli *cli)
     chat.face->online(&chat);
     begin(&chat, room);
     run(&chat);
+    read_tell_last(&chat);
     session_deinit(&cli->session); /* before the files of unfinished tasks are closed */
     tasks_free(&chat);
     followed_free(&chat);

@@ -48,6 +48,13 @@ struct followed {
     uint8_t id[SP_ID_BYTES];
     uint64_t last;   /* sequence number of the last event that came */
     uint64_t hidden; /* those up to this are not shown */
+    uint64_t shown;  /* the last one that was shown where a person reads */
+    uint64_t marked; /* up to there the server was told that it is read */
+    uint64_t first;  /* the first one that was shown there */
+    uint32_t asking; /* the request that asks where the marker is; 0: none */
+    bool is_room;    /* and so has one */
+    bool is_known;   /* where it was at the start */
+    bool has_gap;    /* between that and what is shown */
 };
 
 struct chat;
@@ -63,6 +70,8 @@ struct chat_face {
     void (*row)(struct chat *chat, struct task *task, const struct sp_row *row);
     void (*online)(struct chat *chat);
     void (*offline)(struct chat *chat, enum sp_error error, const char *text);
+    void (*read_state)(struct chat *chat, const struct sp_log *log,
+                       const struct sp_read_state *read);
     void (*follow_ended)(struct chat *chat, const char *log, enum sp_error error, const char *text);
 };
 
@@ -83,6 +92,8 @@ struct chat {
     bool reading;                        /* standard input is not over */
     bool interactive;                    /* standard input is a terminal */
     bool commands;                       /* lines may be commands */
+    bool marks;                          /* a person reads what is shown */
+    int64_t mark_at_ms; /* monotonic: when the server is told; 0: nothing to tell */
     bool quit;
     int code;              /* what chat exits with */
     int64_t connect_at_ms; /* monotonic; 0: connected, or connecting */
@@ -118,6 +129,19 @@ void followed_remove(struct chat *chat, const char *log);
 /* After a new login: all of them are asked for again, from where they were. */
 void followed_resume(struct chat *chat);
 void followed_free(struct chat *chat);
+
+/* chat_read.c: FOLLOWED is new, and FIRST the first event of it that is shown. */
+void read_begin(struct chat *chat, struct followed *followed, uint64_t first);
+/* The event SEQUENCE of it was shown. */
+void read_shown(struct chat *chat, struct followed *followed, uint64_t sequence);
+/* Tells the server what was shown, if it is time; and at the end, at once. */
+void read_tell(struct chat *chat);
+void read_tell_last(struct chat *chat);
+int read_timeout_ms(const struct chat *chat); /* until read_tell() has something to do; -1: never */
+bool read_take(struct chat *chat, const struct sp_notice *notice); /* false: it is not about that */
+/* LOG is read so far, by whatever device. */
+void read_came(struct chat *chat, const char *log, const struct sp_read_state *read);
+void read_disconnected(struct chat *chat);
 
 /* Opens PATH to be sent by TASK, under NAME or its own. On error a sentence in TEXT. */
 SP_CHECK enum sp_error task_open_file(struct task *task, const char *path, const char *name,

@@ -26,6 +26,9 @@ void followed_add(struct chat *chat, const struct task *task, const struct sp_no
         (void)snprintf(followed->log, sizeof(followed->log), "%s", notice->log.name);
         followed->next = chat->followed;
         chat->followed = followed;
+        followed->is_room = notice->log.kind == SP_LOG_ROOM;
+        read_begin(chat, followed,
+                   task->only_new ? notice->log.head_sequence + 1 : notice->sequence);
     }
     memcpy(followed->id, notice->log.id, sizeof(followed->id));
     followed->last = notice->sequence > 0 ? notice->sequence - 1 : 0;

@@ -31,6 +31,7 @@ static const struct spec specs[] = {
     {"unfollow", TASK_UNFOLLOW, ACTION_POST, "room", false, NULL},
     {"list", TASK_LOGS, ACTION_POST, NULL, false, NULL},
     {"members", TASK_MEMBERS, ACTION_POST, "room", true, NULL},
+    {"read", TASK_ACTION, ACTION_READ, "room", false, NULL},
     {"files", TASK_FILES, ACTION_POST, "room", false, NULL},
 };
 
@@ -102,12 +103,13 @@ static bool is_key(const char *key, const char *wanted)
 static bool takes_member(const struct spec *spec, const char *key)
 {
     bool is_follow = spec->kind == TASK_FOLLOW;
+    bool is_read = spec->kind == TASK_ACTION && spec->action == ACTION_READ;
     bool is_send = spec->kind == TASK_ACTION && spec->action == ACTION_SEND;
 
     return is_key(key, "cmd") || is_key(key, "id") || is_key(key, spec->log_key) ||
            is_key(key, spec->text_key) ||
            (is_follow && (is_key(key, "after") || is_key(key, "last"))) ||
-           (is_send && is_key(key, "name"));
+           (is_read && is_key(key, "seq")) || (is_send && is_key(key, "name"));
 }
 
 /* A sentence about what is wrong with the members, or NULL. */
@@ -153,6 +155,16 @@ static bool read_numbers(struct task *task, const struct json_object *object)
     return true;
 }
 
+/* "seq" of read; without it, all that is there. */
+static bool read_sequence(struct task *task, const struct json_object *object)
+{
+    const struct json_member *sequence = json_find(object, "seq");
+
+    task->action.sequence = LIMIT_SEQUENCE;
+    return sequence == NULL ||
+           json_member_u64(sequence, LIMIT_SEQUENCE, &task->action.sequence) == SP_OK;
+}
+
 /* What the task needs besides its log. */
 static enum sp_error fill_task(struct chat *chat, struct task *task, const struct spec *spec,
                                const struct json_object *object, char *text, size_t capacity)
@@ -164,6 +176,10 @@ static enum sp_error fill_task(struct chat *chat, struct task *task, const struc
 
     if (spec->kind == TASK_FOLLOW && !read_numbers(task, object)) {
         (void)snprintf(text, capacity, "'after' or 'last', a whole number, but not both");
+        return SP_EINVALID;
+    }
+    if (spec->kind == TASK_ACTION && spec->action == ACTION_READ && !read_sequence(task, object)) {
+        (void)snprintf(text, capacity, "'seq' is a whole number");
         return SP_EINVALID;
     }
     if (value == NULL) {
@@ -245,6 +261,12 @@ static void put_success(struct json_out *json, const struct task *task,
 {
     switch (task->kind) {
     case TASK_ACTION:
+        if (task->action.kind == ACTION_READ) {
+            json_string(json, "room", task->log);
+            json_read_state(json, &notice->read);
+            json_number(json, "seq", notice->log.head_sequence);
+            break;
+        }
         json_made(json, task->action.kind == ACTION_BOX_CREATE ? "box" : "room", task->log, notice);
         json_hex(json, "client_id", task->action.once.client_id, SP_ID_BYTES);
         if (task->action.kind == ACTION_SEND) {
@@ -326,6 +348,12 @@ static void on_offline(struct chat *chat, enum sp_error error, const char *text)
     json_close(&json);
 }
 
+static void on_read_state(struct chat *chat, const struct sp_log *log,
+                          const struct sp_read_state *read)
+{
+    show_read_state(&chat->cli->out, log, read);
+}
+
 static void on_follow_ended(struct chat *chat, const char *log, enum sp_error error,
                             const char *text)
 {
@@ -345,4 +373,5 @@ const struct chat_face chat_json_face = {.line = on_line,
                                          .row = on_row,
                                          .online = on_online,
                                          .offline = on_offline,
+                                         .read_state = on_read_state,
                                          .follow_ended = on_follow_ended};

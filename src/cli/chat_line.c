@@ -77,6 +77,18 @@ static void start_action(struct chat *chat, enum action_kind kind, const char *r
     }
 }
 
+/* All that was there when it was typed: what comes in between is shown, or is not. */
+static void mark_read(struct chat *chat, const char *room)
+{
+    const struct followed *followed = followed_find(chat, room);
+    struct task *task = task_new(chat, TASK_ACTION, room);
+
+    if (task != NULL) {
+        task->action.kind = ACTION_READ;
+        task->action.sequence = followed != NULL ? followed->last : LIMIT_SEQUENCE;
+    }
+}
+
 static void send_file(struct chat *chat, const char *path)
 {
     char text[SESSION_TEXT_BYTES];
@@ -140,6 +152,9 @@ static void run_in_room(struct chat *chat, enum chat_verb verb, const char *room
         } else {
             start_action(chat, ACTION_TOPIC, room, argument);
         }
+        break;
+    case CHAT_READ:
+        mark_read(chat, room);
         break;
     case CHAT_SEND:
         send_file(chat, argument);
@@ -233,7 +248,7 @@ static const char *failure_of(const struct task *task)
         [ACTION_ROOM_CREATE] = "cannot make", [ACTION_BOX_CREATE] = "cannot make",
         [ACTION_JOIN] = "cannot come into",   [ACTION_LEAVE] = "cannot leave",
         [ACTION_TOPIC] = "no new topic in",   [ACTION_POST] = "not posted to",
-        [ACTION_SEND] = "not sent to",
+        [ACTION_SEND] = "not sent to",        [ACTION_READ] = "not marked as read:",
     };
 
     if (task->kind == TASK_ACTION) {
@@ -298,6 +313,8 @@ static void on_done(struct chat *chat, struct task *task, enum sp_error error, c
         if (strcmp(chat->room, task->log) == 0) {
             chat->room[0] = '\0';
         }
+    } else if (task->kind == TASK_ACTION && task->action.kind == ACTION_READ) {
+        say_note(&chat->cli->out, "%s is marked as read", task->log);
     } else if (task->kind == TASK_LOGS && task->silent && task->rows == 0) {
         say_note(&chat->cli->out, "there are no rooms yet: sealpost room create ROOM");
     }
@@ -348,6 +365,15 @@ static void on_offline(struct chat *chat, enum sp_error error, const char *text)
     }
 }
 
+/* Another device's, or one's own: the lines on the screen stay as they are. */
+static void on_read_state(struct chat *chat, const struct sp_log *log,
+                          const struct sp_read_state *read)
+{
+    (void)chat;
+    (void)log;
+    (void)read;
+}
+
 static void on_follow_ended(struct chat *chat, const char *log, enum sp_error error,
                             const char *text)
 {
@@ -365,4 +391,5 @@ const struct chat_face chat_line_face = {.line = on_line,
                                          .row = on_row,
                                          .online = on_online,
                                          .offline = on_offline,
+                                         .read_state = on_read_state,
                                          .follow_ended = on_follow_ended};

@@ -17,6 +17,7 @@ static const struct {
     {"members", CHAT_MEMBERS, ARGUMENT_MAY, "/members [ROOM]  list who is in it"},
     {"files", CHAT_FILES, ARGUMENT_MAY, "/files [ROOM]    list its files"},
     {"topic", CHAT_TOPIC, ARGUMENT_MAY, "/topic [TEXT]    show or set the topic"},
+    {"read", CHAT_READ, ARGUMENT_MAY, "/read [ROOM]     mark all of it as read, on all devices"},
     {"send", CHAT_SEND, ARGUMENT_MUST, "/send PATH       send a file to the room"},
     {"quit", CHAT_QUIT, ARGUMENT_NONE, "/quit            end"},
 };

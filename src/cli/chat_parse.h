@@ -16,6 +16,7 @@ enum chat_verb {
     CHAT_MEMBERS,
     CHAT_FILES,
     CHAT_TOPIC,
+    CHAT_READ,
     CHAT_SEND,
     CHAT_QUIT
 };

@@ -54,6 +54,10 @@ SP_CHECK enum sp_error cli_read_all(struct cli *cli, int fd, size_t maximum, cha
 /* Whether the command may read standard input. */
 bool cli_may_read_input(const struct cli *cli);
 
+/* Up to where ROOM is read. 0, or the exit code after it was said why it is not known. cmd_read.c
+ */
+int cli_find_marker(struct cli *cli, const char *room, uint64_t *marker);
+
 struct action;
 /* Carries ACTION out on the room or box that the first argument names, and says so. cmd_room.c */
 int room_act(struct cli *cli, struct action *action);

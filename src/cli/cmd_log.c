@@ -195,7 +195,8 @@ int cmd_log(struct cli *cli)
     const char *since = options->text[OPTION_SINCE];
     bool counted = option_given(options, OPTION_LINES);
     bool all = option_given(options, OPTION_ALL);
-    bool from = since != NULL || option_given(options, OPTION_AFTER) || all;
+    bool unread = option_given(options, OPTION_UNREAD);
+    bool from = since != NULL || option_given(options, OPTION_AFTER) || all || unread;
     bool page = option_given(options, OPTION_BEFORE) || option_given(options, OPTION_AROUND);
     uint64_t lines = counted ? options->number[OPTION_LINES] : DEFAULT_LINES;
     struct view view = {.cli = cli,
@@ -221,10 +222,16 @@ int cmd_log(struct cli *cli)
     if (all && (since != NULL || view.last > 0)) {
         return cli_usage(cli, "--all goes with neither --since nor --after");
     }
+    if (unread && (all || since != NULL || view.last > 0)) {
+        return cli_usage(cli, "--unread goes with none of --all, --since and --after");
+    }
     if (since != NULL &&
         time_parse(since, clock_wall_ms(cli->out.clock), &view.since_ms) != SP_OK) {
         return cli_usage(cli, "'%s' is not a time", since);
     }
     code = cli_open(cli);
+    if (code == 0 && unread) {
+        code = cli_find_marker(cli, room, &view.last);
+    }
     return code == 0 ? run(&view) : code;
 }

@@ -22,7 +22,7 @@ static const struct command commands[] = {
     {"log", "ROOM", 1, 1,
      OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_AFTER) | OPTION_BIT(OPTION_SINCE) |
          OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_BEFORE) | OPTION_BIT(OPTION_AROUND) |
-         OPTION_BIT(OPTION_ALL),
+         OPTION_BIT(OPTION_ALL) | OPTION_BIT(OPTION_UNREAD),
      cmd_log, "show what was said in a room or a box",
      "The last 50 events if nothing else is asked for. With --after or --since, -n counts from\n"
      "there. With --before or --around, -n says how many (50). --json --all exports the room:\n"
@@ -32,6 +32,8 @@ static const struct command commands[] = {
     {"room join", "ROOM", 1, 1, 0, cmd_room_join, "come into a room", ""},
     {"room leave", "ROOM", 1, 1, 0, cmd_room_leave, "leave a room", ""},
     {"room members", "ROOM", 1, 1, 0, cmd_room_members, "list who is in a room", ""},
+    {"room read", "ROOM [SEQ]", 1, 2, 0, cmd_room_read, "mark a room as read",
+     "Up to the event with number SEQ, or all of it; on all your devices, and never back.\n"},
     {"room retention", "ROOM ...", 1, 3, 0, cmd_room_retention,
      "show or set how long a room keeps what was said",
      "Behind ROOM, to set it: AGE, COUNT, both, or 'off', which keeps everything. AGE is a number\n"

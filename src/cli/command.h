@@ -44,6 +44,7 @@ int cmd_room_create(struct cli *cli);
 int cmd_room_join(struct cli *cli);
 int cmd_room_leave(struct cli *cli);
 int cmd_room_members(struct cli *cli);
+int cmd_room_read(struct cli *cli);
 int cmd_room_topic(struct cli *cli);
 int cmd_room_retention(struct cli *cli);
 int cmd_room_show_retention(struct cli *cli); /* without a rule */

@@ -73,6 +73,7 @@ static const struct option_spec specs[OPTION_COUNT] = {
     {OPTION_AROUND, OPTION_NUMBER, "around", "SEQ", "events with number SEQ in their middle",
      LIMIT_SEQUENCE, false, '\0'},
     {OPTION_ALL, OPTION_FLAG, "all", NULL, "every event, from the first", 0, false, '\0'},
+    {OPTION_UNREAD, OPTION_FLAG, "unread", NULL, "what you have not read yet", 0, false, '\0'},
 };
 
 const struct option_spec *option_spec(enum option option)

@@ -48,6 +48,7 @@ enum option {
     OPTION_BEFORE,
     OPTION_AROUND,
     OPTION_ALL,
+    OPTION_UNREAD,
     OPTION_COUNT
 };
 

@@ -29,6 +29,7 @@ struct output {
     bool failed; /* data could not be written, and that was said */
     bool broken; /* nobody reads data any more */
     const struct clock *clock;
+    const char *username; /* whom messages may mention; borrowed; NULL: nobody is logged in */
 };
 
 /* TERM and NO_COLOR are the environment's values, NULL if not set. */

@@ -96,6 +96,7 @@ void session_logged_in(struct session *session, const struct sp_login *login)
     (void)snprintf(session->username, sizeof(session->username), "%s", login->username);
     memcpy(session->device, login->device, sizeof(session->device));
     memcpy(session->incarnation, login->incarnation, sizeof(session->incarnation));
+    session->output->username = session->username;
     session->role = login->role;
     session->server_time_ms = login->time_ms;
     session->text_bytes = login->text_bytes;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/mention.h"
 #include "cli/time_text.h"
 
 #define SHORT_ID_BYTES 6 /* of a file, for people; two digits each */
@@ -97,6 +98,14 @@ void json_made(struct json_out *json, const char *key, const char *log,
     json_bool(json, "repeated", notice->repeated);
 }
 
+/* Whether it is a message of somebody else that mentions the user. */
+static bool is_mention(const struct output *output, const struct sp_event *event)
+{
+    return output->username != NULL && event->kind == SP_EVENT_MESSAGE && !event->erased &&
+           strcmp(event->author, output->username) != 0 &&
+           mentions_has(event->text, event->text_bytes, output->username);
+}
+
 static void show_event_json(struct output *output, const struct sp_event *event)
 {
     struct json_out json;
@@ -118,6 +127,9 @@ static void show_event_json(struct output *output, const struct sp_event *event)
         json_retention(&json, &event->retention);
     } else {
         json_text(&json, "text", event->text, event->text_bytes);
+    }
+    if (is_mention(output, event)) {
+        json_bool(&json, "mention", true);
     }
     json_hex(&json, "log", event->log, sizeof(event->log));
     json_number(&json, "body_bytes", event->body_bytes);
@@ -184,6 +196,10 @@ static void show_event_human(struct output *output, const struct sp_event *event
     if (with_room) {
         (void)fputc('#', output->data);
         put_escaped(output, event->log_name, strlen(event->log_name), false);
+        (void)fputc(' ', output->data);
+    }
+    if (is_mention(output, event)) {
+        put_strong(output, "!");
         (void)fputc(' ', output->data);
     }
     (void)fputs(story == NULL ? "" : "* ", output->data);

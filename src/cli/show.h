@@ -15,6 +15,12 @@ void show_event(struct output *output, const struct sp_event *event, bool with_r
 /* A row of a list. */
 void show_row(struct output *output, const struct sp_row *row);
 
+/* How far LOG is read, as one JSON object. */
+void show_read_state(struct output *output, const struct sp_log *log,
+                     const struct sp_read_state *read);
+/* The same as members of an object. */
+void json_read_state(struct json_out *json, const struct sp_read_state *read);
+
 /* What the room of ROW keeps, and nothing else of it. */
 void show_row_retention(struct output *output, const struct sp_row *row);
 

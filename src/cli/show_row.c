@@ -8,6 +8,7 @@
 #include "cli/time_text.h"
 
 #define SHORT_ID_BYTES 6
+#define UNREAD_TEXT_BYTES 40
 #define SAFE_BYTES (4 * LIMIT_LOG_NAME_BYTES + 1)
 
 /* NAME, from the server, escaped for a column. */
@@ -37,6 +38,40 @@ static const char *log_relation(const struct sp_row *row, bool for_people)
         return for_people ? "" : "-";
     }
     return row->log.kind == SP_LOG_BOX ? "owner" : "joined";
+}
+
+void json_read_state(struct json_out *json, const struct sp_read_state *read)
+{
+    json_number(json, "read", read->sequence);
+    json_number(json, "unread", read->unread);
+    json_number(json, "mentions", read->mentions);
+}
+
+void show_read_state(struct output *output, const struct sp_log *log,
+                     const struct sp_read_state *read)
+{
+    struct json_out json;
+
+    json_open(&json, output->data, "read");
+    json_string(&json, "room", log->name);
+    json_read_state(&json, read);
+    json_number(&json, "seq", log->head_sequence);
+    json_close(&json);
+}
+
+/* "12 new @3", for people; "" when all is read. */
+static const char *unread_text(const struct sp_read_state *read, char out[UNREAD_TEXT_BYTES])
+{
+    int used = 0;
+
+    out[0] = '\0';
+    if (read->unread > 0) {
+        used = snprintf(out, UNREAD_TEXT_BYTES, "%" PRIu64 " new", read->unread);
+    }
+    if (read->mentions > 0) {
+        (void)snprintf(out + used, UNREAD_TEXT_BYTES - (size_t)used, " @%" PRIu32, read->mentions);
+    }
+    return out;
 }
 
 void json_retention(struct json_out *json, const struct sp_retention *retention)
@@ -92,6 +127,7 @@ static void show_log(struct output *output, const struct sp_row *row)
 {
     struct json_out json;
     char name[SAFE_BYTES];
+    char unread[UNREAD_TEXT_BYTES];
 
     switch (output->mode) {
     case OUTPUT_JSON:
@@ -104,17 +140,20 @@ static void show_log(struct output *output, const struct sp_row *row)
         json_hex(&json, "hash", row->log.head, sizeof(row->log.head));
         json_string(&json, "topic", row->topic);
         if (row->log.kind == SP_LOG_ROOM) {
+            json_read_state(&json, &row->read);
             json_retention(&json, &row->retention);
         }
         json_close(&json);
         return;
-    case OUTPUT_PLAIN: /* NAME RELATION MEMBERS SEQ TOPIC */
-        (void)fprintf(output->data, "%s %s %" PRIu32 " %" PRIu64 " ", safe(row->log.name, name),
-                      log_relation(row, false), row->members, row->log.head_sequence);
+    case OUTPUT_PLAIN: /* NAME RELATION MEMBERS SEQ UNREAD MENTIONS TOPIC */
+        (void)fprintf(output->data, "%s %s %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu32 " ",
+                      safe(row->log.name, name), log_relation(row, false), row->members,
+                      row->log.head_sequence, row->read.unread, row->read.mentions);
         break;
     case OUTPUT_HUMAN:
-        (void)fprintf(output->data, "%-24s %-7s %5" PRIu32 " member%s  ", safe(row->log.name, name),
-                      log_relation(row, true), row->members, row->members == 1 ? " " : "s");
+        (void)fprintf(output->data, "%-24s %-7s %5" PRIu32 " member%s  %-11s ",
+                      safe(row->log.name, name), log_relation(row, true), row->members,
+                      row->members == 1 ? " " : "s", unread_text(&row->read, unread));
         break;
     }
     put_escaped(output, row->topic, strlen(row->topic), false);
@@ -125,6 +164,7 @@ static void show_member(struct output *output, const struct sp_row *row)
 {
     struct json_out json;
     char name[SAFE_BYTES];
+    char time[TIME_TEXT_BYTES] = "";
 
     switch (output->mode) {
     case OUTPUT_JSON:
@@ -134,18 +174,30 @@ static void show_member(struct output *output, const struct sp_row *row)
         json_bool(&json, "online", row->online);
         json_string(&json, "role", role_text(row->role));
         json_bool(&json, "disabled", row->disabled);
+        if (row->last_seen_ms > 0) {
+            json_time(&json, "last_seen", row->last_seen_ms);
+        }
         json_close(&json);
         break;
-    case OUTPUT_PLAIN: /* NAME online|offline owner|- ROLE disabled|- */
-        (void)fprintf(output->data, "%s %s %s %s %s\n", safe(row->username, name),
+    case OUTPUT_PLAIN: /* NAME online|offline owner|- ROLE disabled|- LAST-SEEN|- */
+        (void)fprintf(output->data, "%s %s %s %s %s ", safe(row->username, name),
                       row->online ? "online" : "offline", row->owner ? "owner" : "-",
                       role_text(row->role), row->disabled ? "disabled" : "-");
+        if (row->last_seen_ms > 0) {
+            put_time(output, row->last_seen_ms);
+        } else {
+            (void)fputc('-', output->data);
+        }
+        (void)fputc('\n', output->data);
         break;
     case OUTPUT_HUMAN:
-        (void)fprintf(output->data, "%-24s %-7s%s%s%s\n", safe(row->username, name),
+        if (row->last_seen_ms > 0) {
+            time_format_local(row->last_seen_ms, clock_wall_ms(output->clock), time);
+        }
+        (void)fprintf(output->data, "%-24s %-7s%s%s%s%s%s\n", safe(row->username, name),
                       row->online ? "online" : "", row->owner ? " owner" : "",
                       row->role == SP_ROLE_ADMINISTRATOR ? " administrator" : "",
-                      row->disabled ? " disabled" : "");
+                      row->disabled ? " disabled" : "", time[0] != '\0' ? " last seen " : "", time);
         break;
     }
 }

@@ -109,6 +109,7 @@ bool answer_next_presence(struct core *core, struct sp_notice *out)
     core_notice(out, SP_NOTICE_PRESENCE, 0);
     out->presence.username = change->username;
     out->presence.online = change->online;
+    out->presence.last_seen_ms = change->last_seen_ms;
     return true;
 }
 
@@ -118,6 +119,15 @@ static bool on_presence(struct core *core, const struct arrival *arrival, struct
     core->presence_at = 0;
     core->presence_count = core->message.presence.changes_count;
     return answer_next_presence(core, out);
+}
+
+static bool on_read_state(struct core *core, const struct arrival *arrival, struct sp_notice *out)
+{
+    (void)arrival;
+    core_notice(out, SP_NOTICE_READ_STATE, 0);
+    convert_log(&core->message.read_state.log, &out->log);
+    convert_read_state(&core->message.read_state, &out->read);
+    return true;
 }
 
 /* ---- Requests ---- */
@@ -176,6 +186,7 @@ static bool on_row_log(struct core *core, const struct arrival *arrival, struct 
     out->row.topic = row->topic;
     out->row.members = row->members;
     out->row.joined = row->joined;
+    out->row.read = (struct sp_read_state){row->read, row->unread, row->mentions};
     out->row.retention = (struct sp_retention){row->keep_seconds, row->keep_events};
     return true;
 }
@@ -188,6 +199,7 @@ static bool on_row_member(struct core *core, const struct arrival *arrival, stru
     out->row.username = row->username;
     out->row.owner = row->owner;
     out->row.online = row->online;
+    out->row.last_seen_ms = row->last_seen_ms;
     out->row.role = (enum sp_role)row->role;
     out->row.disabled = row->disabled;
     return true;
@@ -242,6 +254,14 @@ static bool on_status(struct core *core, const struct arrival *arrival, struct s
 {
     (void)succeed(core, arrival->request, out);
     convert_status(&core->message.status_result, &out->status);
+    return true;
+}
+
+static bool on_marked(struct core *core, const struct arrival *arrival, struct sp_notice *out)
+{
+    (void)succeed(core, arrival->request, out);
+    convert_log(&core->message.read_state.log, &out->log);
+    convert_read_state(&core->message.read_state, &out->read);
     return true;
 }
 
@@ -359,6 +379,7 @@ static const struct handler handlers[256] = {
     [FRAME_ROW_FILE] = {on_row_file, ASK_LIST},
     [FRAME_ROW_DEVICE] = {on_row_device, ASK_LIST},
     [FRAME_ROW_INVITATION] = {on_row_invitation, ASK_LIST},
+    [FRAME_MARKED] = {on_marked, ASK_MARK},
     [FRAME_INVITED] = {on_invited, ASK_INVITE},
     [FRAME_LIST_END] = {on_list_end, ASK_LIST},
     [FRAME_STATUS_RESULT] = {on_status, ASK_STATUS},
@@ -367,6 +388,7 @@ static const struct handler handlers[256] = {
     [FRAME_EVENT] = {on_event, 0},
     [FRAME_FOLLOW_ENDED] = {on_follow_ended, 0},
     [FRAME_PRESENCE] = {on_presence, 0},
+    [FRAME_READ_STATE] = {on_read_state, 0},
 };
 
 static struct request *find_stream(struct core *core, uint16_t stream)

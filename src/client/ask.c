@@ -204,6 +204,17 @@ enum sp_error sp_unfollow(struct sp_client *client, const uint8_t log[SP_ID_BYTE
     return error;
 }
 
+enum sp_error sp_mark_read(struct sp_client *client, const char *log, uint64_t sequence,
+                           uint32_t *request)
+{
+    sealpost_v1_MarkRead message = {.has_log = true, .sequence = sequence};
+
+    *request = 0;
+    enum sp_error error = make_key(log, &message.log);
+    return error != SP_OK ? error
+                          : ask(client, ASK_MARK, FRAME_MARK_READ, &message, no_raw, NULL, request);
+}
+
 /* ---- Lists and state ---- */
 
 static enum sp_error list(struct sp_client *client, sealpost_v1_List_What what, const char *log,

@@ -74,6 +74,11 @@ void convert_invitation(const sealpost_v1_RowInvitation *in, struct sp_invitatio
     out->created_by = in->created_by;
 }
 
+void convert_read_state(const sealpost_v1_ReadState *in, struct sp_read_state *out)
+{
+    *out = (struct sp_read_state){in->sequence, in->unread, in->mentions};
+}
+
 enum sp_error convert_error(uint32_t number)
 {
     return number == 0 ? SP_EINTERNAL : (enum sp_error)number;

@@ -12,6 +12,7 @@ void convert_welcome(const sealpost_v1_Welcome *in, struct sp_login *out);
 void convert_device(const sealpost_v1_RowDevice *in, struct sp_device *out);
 void convert_invitation(const sealpost_v1_RowInvitation *in, struct sp_invitation *out);
 void convert_status(const sealpost_v1_StatusResult *in, struct sp_status *out);
+void convert_read_state(const sealpost_v1_ReadState *in, struct sp_read_state *out);
 /* The server's number; 0, which no error has, becomes SP_EINTERNAL. */
 enum sp_error convert_error(uint32_t number);
 

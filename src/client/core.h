@@ -42,7 +42,8 @@ enum ask {
     ASK_UPLOAD = 32,   /* see upload.c */
     ASK_DOWNLOAD = 64, /* see download.c */
     ASK_INVITE = 128,  /* INVITED */
-    ASK_ANY = 255,
+    ASK_MARK = 256,    /* MARKED */
+    ASK_ANY = 511,
 };
 
 struct request {

@@ -6,7 +6,7 @@
 
 #define INSIDE_ROOM                                                                               \
     (RIGHT_SEE | RIGHT_READ | RIGHT_POST | RIGHT_TOPIC | RIGHT_JOIN | RIGHT_LEAVE | RIGHT_STORE | \
-     RIGHT_ROSTER)
+     RIGHT_ROSTER | RIGHT_MARK)
 #define BEFORE_BOX (RIGHT_SEE | RIGHT_READ | RIGHT_STORE | RIGHT_ROSTER)
 #define IN_SUBMISSION (RIGHT_SEE | RIGHT_READ)
 

@@ -30,6 +30,7 @@ enum right {
     RIGHT_ROSTER = 1 << 7, /* list who is in it */
     RIGHT_ALL = 1 << 8,    /* of a box: see everybody's submissions */
     RIGHT_RETAIN = 1 << 9, /* set how much of it is kept */
+    RIGHT_MARK = 1 << 10,  /* say how far one has read it */
 };
 
 /*

@@ -29,8 +29,18 @@ static const char *const queries[AUDIT_QUERIES] = {
     [AUDIT_REQUEST] = "SELECT event_key FROM requests WHERE device = ? AND client_id = ?",
     [AUDIT_FILE] = "SELECT log, sequence, name, size, sha256, bucket, content FROM files"
                    " WHERE id = ?",
-    [AUDIT_ROSTER] = "SELECT m.username, r.role FROM roster r JOIN members m ON m.no = r.member"
-                     " WHERE r.log = ?",
+    [AUDIT_ROSTER] =
+        "SELECT m.username, r.role, r.read FROM roster r JOIN members m ON m.no = r.member"
+        " WHERE r.log = ?",
+    [AUDIT_STATE_EVENTS] = "SELECT sequence, ordinal FROM state_events WHERE log = ?"
+                           " ORDER BY sequence",
+    [AUDIT_MENTIONS] =
+        "SELECT n.sequence, coalesce(m.username, '') FROM mentions n"
+        " LEFT JOIN members m ON m.no = n.member"
+        " LEFT JOIN roster r ON r.log = n.log AND r.member = n.member"
+        " LEFT JOIN events e ON e.key = (n.log << 40 | n.sequence)"
+        " WHERE n.log = ? AND (r.member IS NULL OR n.sequence <= r.read OR e.body IS NULL"
+        " OR substr(e.header, 3, 2) IS NOT x'0001') LIMIT " FINDINGS_OF_SQLITE,
     [AUDIT_STRAY_EVENTS] =
         "SELECT DISTINCT key >> 40 FROM events WHERE key >> 40 NOT IN (SELECT no FROM logs)"
         " LIMIT " FINDINGS_OF_SQLITE,

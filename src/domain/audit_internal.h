@@ -18,6 +18,8 @@ enum audit_query {
     AUDIT_REQUEST,
     AUDIT_FILE,
     AUDIT_ROSTER,
+    AUDIT_STATE_EVENTS,
+    AUDIT_MENTIONS,
     AUDIT_STRAY_EVENTS,
     AUDIT_STRAY_REQUESTS,
     AUDIT_STRAY_FILES,
@@ -75,7 +77,9 @@ struct reading {
     char topic[LIMIT_TOPIC_BYTES + 1];
     uint64_t keep_seconds;
     uint64_t keep_events;
-    bool known; /* all bodies that matter could be read */
+    bool known;            /* all bodies that matter could be read */
+    uint64_t state_events; /* so many so far … */
+    bool miscounted;       /* … which is not what is on record, and was said */
 };
 
 #define SAY(reading, check, ...) \
@@ -84,6 +88,10 @@ struct reading {
 /* What an event that is not erased changes. audit_state.c, as are the following */
 SP_CHECK enum sp_error audit_replay(struct reading *reading, const struct event_header *header,
                                     const struct body *body);
+/* Whether the event at hand, which has HEADER, is on record as what it is: state event or message.
+ */
+void audit_count(struct reading *reading, const struct event_header *header);
+void audit_count_end(struct reading *reading); /* whether no others are */
 /* After the last event: are the tables what the events say? */
 SP_CHECK enum sp_error audit_check_state(struct reading *reading);
 void audit_forget(struct reading *reading);

@@ -193,6 +193,7 @@ static enum sp_error check_event(struct reading *reading, struct event_row *row)
     }
     erasable = event_is_erasable(row->header.kind) && reading->sequence <= reading->log->erased;
     check_author(reading, row);
+    audit_count(reading, &row->header);
     error = check_request(reading, row);
     if (error != SP_OK) {
         return error;
@@ -247,6 +248,7 @@ enum sp_error audit_check_log(struct audit *audit, const struct audit_log *log)
     if (error != SP_OK) {
         return error;
     }
+    statement_bind_i64(audit->queries[AUDIT_STATE_EVENTS], log->number);
     statement_bind_i64(query, store_event_key(log->number, 1));
     statement_bind_i64(query, store_event_key(log->number, LIMIT_SEQUENCE));
     while (error == SP_OK && statement_next(query)) {
@@ -255,6 +257,11 @@ enum sp_error audit_check_log(struct audit *audit, const struct audit_log *log)
         error = check_event(&reading, &row);
     }
     enum sp_error query_error = statement_finish(query);
+    error = error != SP_OK ? error : query_error;
+    if (error == SP_OK) {
+        audit_count_end(&reading);
+    }
+    query_error = statement_finish(audit->queries[AUDIT_STATE_EVENTS]);
     error = error != SP_OK ? error : query_error;
     if (error == SP_OK && reading.sequence == 0) {
         audit_say(audit, "chain", log, 0, "it has no event at all");

@@ -119,9 +119,56 @@ enum sp_error audit_replay(struct reading *reading, const struct event_header *h
     }
 }
 
+/* ---- What is counted ---- */
+
+static void say_miscounted(struct reading *reading)
+{
+    reading->miscounted = true;
+    SAY(reading, "read-state", "what is neither message nor file is counted wrongly from here on");
+}
+
+void audit_count(struct reading *reading, const struct event_header *header)
+{
+    struct statement *query = reading->audit->queries[AUDIT_STATE_EVENTS];
+
+    if (event_is_erasable(header->kind) || reading->miscounted || !reading->known) {
+        return;
+    }
+    reading->state_events++;
+    if (!statement_next(query) || statement_get_u64(query) != reading->sequence ||
+        statement_get_u64(query) != reading->state_events) {
+        say_miscounted(reading);
+    }
+}
+
+void audit_count_end(struct reading *reading)
+{
+    struct statement *query = reading->audit->queries[AUDIT_STATE_EVENTS];
+
+    if (!reading->miscounted && reading->known && statement_next(query)) {
+        reading->sequence = statement_get_u64(query);
+        say_miscounted(reading);
+    }
+}
+
+static enum sp_error check_mentions(struct reading *reading)
+{
+    struct statement *query = reading->audit->queries[AUDIT_MENTIONS];
+    char username[LIMIT_USERNAME_BYTES + 1];
+
+    statement_bind_i64(query, reading->log->number);
+    while (statement_next(query)) {
+        reading->sequence = statement_get_u64(query);
+        statement_get_text(query, username, sizeof username);
+        SAY(reading, "read-state", "%s is mentioned there as unread, which cannot be", username);
+    }
+    return statement_finish(query);
+}
+
 /* ---- What follows from all of them ---- */
 
-static enum sp_error check_roster(struct reading *reading)
+/* HEAD: sequence number of its last event. */
+static enum sp_error check_roster(struct reading *reading, uint64_t head)
 {
     struct statement *query = reading->audit->queries[AUDIT_ROSTER];
     char username[LIMIT_USERNAME_BYTES + 1];
@@ -131,6 +178,11 @@ static enum sp_error check_roster(struct reading *reading)
     while (statement_next(query)) {
         statement_get_text(query, username, sizeof username);
         bool owner = statement_get_i64(query) == RELATION_OWNER;
+        uint64_t read = statement_get_u64(query);
+        if (read > head) {
+            SAY(reading, "read-state", "%s has read up to %llu, which is not there", username,
+                (unsigned long long)read);
+        }
         struct inside *member = find_inside(reading, username);
         if (member == NULL || member->owner != owner) {
             SAY(reading, "roster", "%s is on the roster as %s, but not by the events", username,
@@ -154,7 +206,13 @@ enum sp_error audit_check_state(struct reading *reading)
 {
     const struct audit_log *log = reading->log;
 
+    uint64_t head = reading->sequence;
+    enum sp_error error = check_mentions(reading);
+
     reading->sequence = 0; /* of the log as a whole */
+    if (error != SP_OK) {
+        return error;
+    }
     if (!reading->known) {
         return SP_OK; /* it cannot be known; what was the matter has been said */
     }
@@ -164,5 +222,5 @@ enum sp_error audit_check_state(struct reading *reading)
     if (reading->keep_seconds != log->keep_seconds || reading->keep_events != log->keep_events) {
         SAY(reading, "log", "what it keeps is not what was set last");
     }
-    return check_roster(reading);
+    return check_roster(reading, head);
 }

@@ -31,6 +31,7 @@ static const char *const erasures[] = {
     "UPDATE events SET salt = NULL, body = NULL WHERE " ERASED_KEYS
     " AND substr(header, 3, 2) IN (x'0001', x'0006')",
     "DELETE FROM files WHERE log = ?1 AND sequence > ?2 AND sequence <= ?3",
+    "DELETE FROM mentions WHERE log = ?1 AND sequence > ?2 AND sequence <= ?3",
     "UPDATE logs SET erased = ?3 WHERE no = ?1 AND erased = ?2",
 };
 static_assert(EVENT_MESSAGE == 1 && EVENT_FILE == 6, "the kinds that are erased");

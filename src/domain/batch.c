@@ -33,6 +33,8 @@ static const struct {
     [COMMAND_STORE] = {handle_store, WRITES},
     [COMMAND_RETENTION] = {handle_retention, WRITES},
     [COMMAND_ERASE] = {handle_erase, WRITES},
+    [COMMAND_MARK_READ] = {handle_mark_read, DECIDES},
+    [COMMAND_SEEN] = {handle_seen, WRITES},
     [COMMAND_DISCARDED] = {handle_discarded, WRITES},
     [COMMAND_OFFER_END] = {handle_offer_end, READS},
 };

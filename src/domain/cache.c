@@ -23,6 +23,7 @@ struct role_key {
 struct cached_role {
     struct role_key key;
     enum relation role;
+    struct mark mark; /* of who is in it */
     UT_hash_handle handle;
 };
 
@@ -156,7 +157,7 @@ static struct cached_role *find_role(struct cache *cache, int64_t log, int64_t m
 }
 
 static enum sp_error insert_role(struct cache *cache, int64_t log, int64_t member,
-                                 enum relation relation)
+                                 enum relation relation, const struct mark *mark)
 {
     struct cached_role *role = calloc(1, sizeof *role);
 
@@ -166,12 +167,29 @@ static enum sp_error insert_role(struct cache *cache, int64_t log, int64_t membe
     role->key.log = log;
     role->key.member = member;
     role->role = relation;
+    role->mark = *mark;
     HASH_ADD(handle, cache->roles, key, sizeof role->key, role);
     if (!TABLE_ADDED(role, handle)) {
         free(role);
         return SP_ENOMEM;
     }
     return SP_OK;
+}
+
+/* What MEMBER is in the roster of number LOG, from the store. */
+static enum sp_error read_role(struct cache *cache, int64_t log, int64_t member,
+                               enum relation *role)
+{
+    struct mark mark = {0, 0};
+    enum sp_error error = store_find_role(cache->store, log, member, role);
+
+    if (error == SP_OK && *role != RELATION_NONE) {
+        error = store_find_mark(cache->store, log, member, &mark.sequence);
+        if (error == SP_OK) {
+            error = store_count_messages(cache->store, log, mark.sequence, &mark.messages);
+        }
+    }
+    return error != SP_OK ? error : insert_role(cache, log, member, *role, &mark);
 }
 
 enum sp_error cache_find_relation(struct cache *cache, const struct log_row *log, int64_t member,
@@ -186,10 +204,7 @@ enum sp_error cache_find_relation(struct cache *cache, const struct log_row *log
     if (cached != NULL) {
         role = cached->role;
     } else {
-        error = store_find_role(cache->store, roster, member, &role);
-        if (error == SP_OK) {
-            error = insert_role(cache, roster, member, role);
-        }
+        error = read_role(cache, roster, member, &role);
         if (error != SP_OK) {
             return error;
         }
@@ -198,29 +213,55 @@ enum sp_error cache_find_relation(struct cache *cache, const struct log_row *log
     return SP_OK;
 }
 
+enum sp_error cache_find_mark(struct cache *cache, const struct log_row *log, int64_t member,
+                              struct mark **out)
+{
+    enum relation relation = RELATION_NONE;
+    enum sp_error error = cache_find_relation(cache, log, member, &relation);
+
+    *out = NULL;
+    if (error == SP_OK && relation == RELATION_NONE) {
+        error = SP_ENOTJOINED;
+    }
+    if (error == SP_OK) {
+        *out = &find_role(cache, log->info.number, member)->mark;
+    }
+    return error;
+}
+
 enum sp_error cache_add_log(struct cache *cache, const struct log_row *log, struct log_row **out)
 {
     cache->changed = true;
     return insert_log(cache, log, out);
 }
 
-enum sp_error cache_set_role(struct cache *cache, int64_t log, int64_t member, enum relation role)
+enum sp_error cache_set_role(struct cache *cache, const struct log_row *log, int64_t member,
+                             enum relation role, uint64_t read)
 {
-    struct cached_role *cached = find_role(cache, log, member);
+    struct cached_role *cached = find_role(cache, log->info.number, member);
+    const struct mark mark = {read, log->messages};
 
     cache->changed = true;
     if (cached == NULL) {
-        return insert_role(cache, log, member, role);
+        return insert_role(cache, log->info.number, member, role, &mark);
     }
     cached->role = role;
+    cached->mark = mark;
     return SP_OK;
 }
 
 void cache_advance(struct cache *cache, struct log_row *log, const struct digest *head,
-                   int64_t time_ms)
+                   int64_t time_ms, bool is_message)
 {
     cache->changed = true;
+    log->messages += is_message ? 1 : 0;
     log->info.head_sequence++;
     log->info.head = *head;
     log->last_ms = time_ms;
+}
+
+void cache_erased(struct cache *cache, struct log_row *log, uint64_t messages)
+{
+    cache->changed = true;
+    log->erased_messages += messages;
 }

@@ -10,6 +10,12 @@
 
 #include "domain/store.h"
 
+/* Up to where a member has read a room. */
+struct mark {
+    uint64_t sequence;
+    uint64_t messages; /* of the room, up to there */
+};
+
 struct cached_log;
 struct cached_role;
 
@@ -36,12 +42,21 @@ SP_CHECK enum sp_error cache_find_log_by_key(struct cache *cache, const struct l
 SP_CHECK enum sp_error cache_find_relation(struct cache *cache, const struct log_row *log,
                                            int64_t member, enum relation *out);
 
+/* Where MEMBER, who is in the room LOG, has got to; borrowed as the log is, and changed together
+ * with the store. SP_ENOTJOINED. */
+SP_CHECK enum sp_error cache_find_mark(struct cache *cache, const struct log_row *log,
+                                       int64_t member, struct mark **out);
+
 /* After the statements that did it succeeded. */
 SP_CHECK enum sp_error cache_add_log(struct cache *cache, const struct log_row *log,
                                      struct log_row **out);
-SP_CHECK enum sp_error cache_set_role(struct cache *cache, int64_t log, int64_t member,
-                                      enum relation role);
+/* Who comes in has read up to READ, which is all that the log has. */
+SP_CHECK enum sp_error cache_set_role(struct cache *cache, const struct log_row *log,
+                                      int64_t member, enum relation role, uint64_t read);
+/* IS_MESSAGE: or a file. */
 void cache_advance(struct cache *cache, struct log_row *log, const struct digest *head,
-                   int64_t time_ms);
+                   int64_t time_ms, bool is_message);
+/* So many messages more of it are erased. */
+void cache_erased(struct cache *cache, struct log_row *log, uint64_t messages);
 
 #endif

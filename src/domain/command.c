@@ -50,5 +50,6 @@ bool command_is_for_domain(enum command_kind kind)
 
 bool command_is_silent(enum command_kind kind)
 {
-    return kind == COMMAND_OFFER_END || kind == COMMAND_ERASE || kind == COMMAND_DISCARDED;
+    return kind == COMMAND_OFFER_END || kind == COMMAND_ERASE || kind == COMMAND_DISCARDED ||
+           kind == COMMAND_SEEN;
 }

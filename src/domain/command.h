@@ -29,6 +29,8 @@ enum command_kind {
     COMMAND_MEMBER_SET,    /* → REPLY_DONE; member */
     COMMAND_RETENTION,     /* → REPLY_EVENT; log, retention */
     COMMAND_ERASE,         /* no reply. Internal: one step of erasing what is not kept */
+    COMMAND_MARK_READ,     /* → REPLY_READ_STATE; log, read_up_to */
+    COMMAND_SEEN,          /* no reply; body: struct seen_note, so many as there are */
     COMMAND_DISCARDED,     /* no reply; file.file, file.bucket: a blob that was erased is gone */
     COMMAND_OFFER_END,     /* no reply; client_id: an offer that led to nothing */
     /* readers */
@@ -121,6 +123,12 @@ struct retention_rule {
     uint64_t events;  /* what is further back than that many events */
 };
 
+/* In a COMMAND_SEEN: DEVICE was logged in then. */
+struct seen_note {
+    int64_t device; /* its number */
+    int64_t wall_ms;
+};
+
 struct command_read {
     int64_t log_number;
     uint64_t from; /* the first sequence number */
@@ -150,7 +158,8 @@ struct command {
         struct command_member member;
         struct id device;
         struct retention_rule retention;
-        int64_t erase_ms; /* monotonic: when it was made */
+        int64_t erase_ms;    /* monotonic: when it was made */
+        uint64_t read_up_to; /* a sequence number; beyond the head: the head */
         struct {
             char digits[ID_HEX_BYTES]; /* hexadecimal, 6 digits at least */
         } file_prefix;

@@ -152,6 +152,20 @@ enum sp_error core_add_log(struct core *core, const struct command *command, enu
     return error != SP_OK ? error : cache_add_log(&core->cache, &row, out);
 }
 
+enum sp_error core_set_role(struct core *core, const struct command *command,
+                            const struct log_row *log, enum relation role)
+{
+    int64_t member = command->actor.member;
+    uint64_t read = log->info.head_sequence + 1;
+    enum sp_error error =
+        store_set_role(&core->store, log->info.number, member, role, read, command->received_ms);
+
+    if (error == SP_OK && role == RELATION_NONE) {
+        error = store_remove_mentions(&core->store, log->info.number, member, LIMIT_SEQUENCE);
+    }
+    return error != SP_OK ? error : cache_set_role(&core->cache, log, member, role, read);
+}
+
 void core_publish(struct core *core, struct publication *publication)
 {
     publication->item.next = NULL;
@@ -201,6 +215,9 @@ static enum sp_error write_event(struct core *core, const struct command *comman
         error = store_add_request(&core->store, command->actor.device, &draft->client_id,
                                   store_event_key(record->log_number, record->sequence));
     }
+    if (error == SP_OK && !event_is_erasable((uint16_t)draft->kind)) {
+        error = store_add_state_event(&core->store, record->log_number, record->sequence);
+    }
     return error == SP_EEXISTS ? SP_EINTEGRITY : error; /* both were looked up before */
 }
 
@@ -231,7 +248,7 @@ enum sp_error core_append(struct core *core, const struct command *command, stru
         publication_free(publication);
         return error;
     }
-    cache_advance(&core->cache, log, &hash, time_ms);
+    cache_advance(&core->cache, log, &hash, time_ms, event_is_erasable((uint16_t)draft->kind));
     core_publish(core, publication);
     core->event_count++;
     if (reply != NULL) {

@@ -85,6 +85,13 @@ SP_CHECK enum sp_error core_add_log(struct core *core, const struct command *com
                                     enum log_kind kind, const struct log_row *parent,
                                     struct log_row **out);
 
+/*
+ * Makes the actor ROLE in LOG, or with RELATION_NONE takes it out, before the event that says so.
+ * Who comes in has read all that is there, that event too; who goes leaves no read state.
+ */
+SP_CHECK enum sp_error core_set_role(struct core *core, const struct command *command,
+                                     const struct log_row *log, enum relation role);
+
 /* Writes the event as the next one of LOG and publishes it; the reply, if not NULL, tells it. */
 SP_CHECK enum sp_error core_append(struct core *core, const struct command *command,
                                    struct log_row *log, const struct draft *draft,
@@ -135,6 +142,10 @@ SP_CHECK enum sp_error handle_retention(struct core *core, const struct command 
                                         struct reply *reply);
 SP_CHECK enum sp_error handle_erase(struct core *core, const struct command *command,
                                     struct reply *reply);
+SP_CHECK enum sp_error handle_mark_read(struct core *core, const struct command *command,
+                                        struct reply *reply);
+SP_CHECK enum sp_error handle_seen(struct core *core, const struct command *command,
+                                   struct reply *reply);
 SP_CHECK enum sp_error handle_discarded(struct core *core, const struct command *command,
                                         struct reply *reply);
 SP_CHECK enum sp_error handle_offer_end(struct core *core, const struct command *command,

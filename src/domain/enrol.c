@@ -144,12 +144,7 @@ static enum sp_error join_room(struct core *core, const struct command *joining,
         access_check(log->info.kind, relation, RIGHT_JOIN) != SP_OK) {
         return error; /* boxes need no joining */
     }
-    error = store_set_role(&core->store, log->info.number, joining->actor.member, RELATION_MEMBER,
-                           joining->received_ms);
-    if (error == SP_OK) {
-        error =
-            cache_set_role(&core->cache, log->info.number, joining->actor.member, RELATION_MEMBER);
-    }
+    error = core_set_role(core, joining, log, RELATION_MEMBER);
     if (error == SP_OK) {
         error = draft_from_server(&draft, EVENT_JOINED, &body);
     }

@@ -61,6 +61,27 @@ static void read_log_row(struct statement *query, struct row *row, enum relation
     row->log.member_count = (uint32_t)statement_get_u64(query);
     *role = (enum relation)statement_get_i64(query);
     row->log.joined = *role != RELATION_NONE;
+    row->log.read = statement_get_u64(query);
+}
+
+/* The rest of ROW, whose log was read: its head, and what of it MEMBER has not read. */
+static enum sp_error fill_log_row(struct store *store, const struct log_row *log, int64_t member,
+                                  struct row *row)
+{
+    uint64_t read = 0;
+    enum sp_error error = SP_OK;
+
+    row->log.info = log->info;
+    if (!row->log.joined || log->info.kind != LOG_KIND_OPEN) {
+        row->log.read = 0; /* it has no read state */
+        return SP_OK;
+    }
+    error = store_count_messages(store, log->info.number, row->log.read, &read);
+    if (error != SP_OK) {
+        return error;
+    }
+    row->log.unread = store_count_unread(log, read);
+    return store_count_mentions(store, log->info.number, member, &row->log.mentions);
 }
 
 enum sp_error read_list_logs(struct store *store, const struct command *command,
@@ -96,7 +117,9 @@ enum sp_error read_list_logs(struct store *store, const struct command *command,
     for (size_t i = 0; error == SP_OK && i < reply->list.count; i++) {
         row = &reply->list.rows[i];
         error = store_find_log(store, row->log.info.number, &log);
-        row->log.info = log.info;
+        if (error == SP_OK) {
+            error = fill_log_row(store, &log, command->actor.member, row);
+        }
     }
     return error;
 }
@@ -138,6 +161,7 @@ enum sp_error read_list_members(struct store *store, const struct command *comma
             row->member.owner = statement_get_i64(query) == RELATION_OWNER;
             row->member.role = (enum role)statement_get_i64(query);
             row->member.disabled = statement_get_i64(query) != 0;
+            row->member.last_seen_ms = statement_get_i64(query);
         }
     }
     return statement_finish(query);

@@ -6,7 +6,8 @@
 #include "domain/core.h"
 #include "domain/store_team.h"
 
-#define LAST_SEEN_STEP_MS 60000 /* how exactly the last login is known; saves a write for each */
+/* How exactly it is known when somebody was here last; saves a write for each login. */
+#define LAST_SEEN_STEP_MS SEEN_INTERVAL_MS
 
 /* A certificate that was never seen: its member, made if new, gets one more device. */
 static enum sp_error admit(struct core *core, const struct command *command, struct actor *actor)
@@ -62,6 +63,20 @@ static enum sp_error greet(struct core *core, const struct command *command,
     return since_ms < LAST_SEEN_STEP_MS
                ? SP_OK
                : store_set_last_seen(&core->store, row->actor.device, command->received_ms);
+}
+
+enum sp_error handle_seen(struct core *core, const struct command *command, struct reply *reply)
+{
+    struct seen_note note;
+    enum sp_error error = SP_OK;
+
+    (void)reply;
+    for (size_t at = 0; error == SP_OK && at + sizeof note <= command->body_size;
+         at += sizeof note) {
+        memcpy(&note, command->body + at, sizeof note);
+        error = store_set_last_seen(&core->store, note.device, note.wall_ms);
+    }
+    return error;
 }
 
 enum sp_error handle_login(struct core *core, const struct command *command, struct reply *reply)

@@ -123,6 +123,9 @@ void publication_free(struct publication *publication)
     case PUBLISH_EVENT:
         free(publication->event);
         break;
+    case PUBLISH_READ_STATE:
+        free(publication->read.state);
+        break;
     case PUBLISH_ACCESS_ENDED:
     case PUBLISH_SHUT_OUT:
     case PUBLISH_ERASED:

@@ -17,6 +17,7 @@ enum publication_kind {
     PUBLISH_ACCESS_ENDED, /* this member may no longer read this log */
     PUBLISH_SHUT_OUT,     /* this member, or this device of it, may not be here any more */
     PUBLISH_ERASED,       /* salts and bodies of these events are gone: forget them */
+    PUBLISH_READ_STATE,   /* of this member in this room, for all its sessions */
     PUBLISH_DISCARD,      /* the file of this blob was erased: unlink it, then COMMAND_DISCARDED */
 };
 
@@ -33,6 +34,7 @@ enum reply_kind {
     REPLY_ENROLLED,
     REPLY_INVITED,
     REPLY_DONE,
+    REPLY_READ_STATE,
 };
 
 /* One committed event, ready to be encoded for the wire by anybody. */
@@ -57,6 +59,14 @@ struct log_info {
     char name[LIMIT_LOG_NAME_BYTES + 1]; /* of a submission log: its box's */
     uint64_t head_sequence;
     struct digest head; /* the chain up to there */
+};
+
+/* How far a member has read a room. */
+struct read_state {
+    struct log_info log; /* head_…: what the numbers count up to */
+    uint64_t sequence;   /* the marker: up to here it has read */
+    uint64_t unread;     /* messages and files after it that are not erased */
+    uint32_t mentions;   /* of these, messages that mention it; at most LIMIT_UNREAD_MENTIONS */
 };
 
 struct file_info {
@@ -104,7 +114,10 @@ struct row {
             char topic[LIMIT_TOPIC_BYTES + 1];
             uint32_t member_count;
             struct retention_rule retention;
-            bool joined; /* the actor is in it, or owns it */
+            bool joined;   /* the actor is in it, or owns it */
+            uint64_t read; /* this and the next: of struct read_state; 0 unless joined */
+            uint64_t unread;
+            uint32_t mentions;
         } log;
         struct {
             int64_t number;
@@ -112,6 +125,7 @@ struct row {
             bool owner; /* of the log that was asked about */
             enum role role;
             bool disabled;
+            int64_t last_seen_ms; /* when a device of it was logged in, about; 0: never */
         } member;
         struct file_info file;
         struct device_info device;
@@ -183,6 +197,7 @@ struct reply {
             int64_t expires_ms;
             bool repeated;
         } invited;
+        struct read_state read_state;
     };
 };
 
@@ -196,6 +211,10 @@ struct publication {
             int64_t member;
             int64_t log_number;
         } access;
+        struct {
+            int64_t member;
+            struct read_state *state; /* owned */
+        } read;
         struct {
             int64_t member;
             int64_t device; /* 0: all of the member's */

@@ -187,14 +187,19 @@ static enum sp_error find_due(struct core *core, const struct kept_row *kept, in
     return error;
 }
 
-/* Up to LAST it is done. */
-static enum sp_error finish(struct core *core, const struct kept_row *kept, uint64_t last)
+/* Up to LAST it is done; so many MESSAGES, files among them, were erased now. */
+static enum sp_error finish(struct core *core, const struct kept_row *kept, struct log_row *log,
+                            uint64_t last, uint64_t messages)
 {
     enum sp_error error = store_set_erased(&core->store, kept->log, last);
 
+    if (error == SP_OK) { /* whom they mentioned is of what they said */
+        error = store_erase_mentions(&core->store, kept->log, last);
+    }
     if (error != SP_OK) {
         return error;
     }
+    cache_erased(&core->cache, log, messages);
     return publish(core, &(struct publication){
                              .kind = PUBLISH_ERASED,
                              .erased = {kept->log, kept->erased + 1, last},
@@ -219,13 +224,15 @@ static enum sp_error erase_some(struct core *core, const struct kept_row *kept, 
     }
     uint64_t head = log->info.head_sequence;
     size_t done = 0;
+    uint64_t messages = 0;
     error =
         store_read_headers(&core->store, kept->log, kept->erased, head, headers, *budget, &count);
     while (error == SP_OK && done < count && !is_kept(&kept->rule, &headers[done], head, wall_ms)) {
+        messages += event_is_erasable(headers[done].kind) ? 1 : 0;
         error = erase_event(core, kept->log, &headers[done++]);
     }
     if (error == SP_OK && done > 0) {
-        error = finish(core, kept, headers[done - 1].sequence);
+        error = finish(core, kept, log, headers[done - 1].sequence, messages);
     }
     *budget -= done;
     free(headers);

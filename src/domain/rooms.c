@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/name.h"
-#include "domain/core.h"
+#include "domain/marks.h"
 
 /* COMMAND_ROOM_CREATE, COMMAND_BOX_CREATE. The creator owns it. */
 enum sp_error handle_create(struct core *core, const struct command *command, struct reply *reply)
@@ -33,12 +33,7 @@ enum sp_error handle_create(struct core *core, const struct command *command, st
     }
     error = core_add_log(core, command, kind, NULL, &log);
     if (error == SP_OK) {
-        error = store_set_role(&core->store, log->info.number, command->actor.member,
-                               RELATION_OWNER, command->received_ms);
-    }
-    if (error == SP_OK) {
-        error =
-            cache_set_role(&core->cache, log->info.number, command->actor.member, RELATION_OWNER);
+        error = core_set_role(core, command, log, RELATION_OWNER);
     }
     return error != SP_OK ? error : core_append(core, command, log, &draft, reply);
 }
@@ -60,17 +55,6 @@ static enum sp_error begin_move(struct core *core, const struct command *command
         error = core_find_log(core, command, right, log);
     }
     return error;
-}
-
-static enum sp_error move(struct core *core, const struct command *command, struct log_row *log,
-                          enum relation role)
-{
-    enum sp_error error = store_set_role(&core->store, log->info.number, command->actor.member,
-                                         role, command->received_ms);
-
-    return error != SP_OK
-               ? error
-               : cache_set_role(&core->cache, log->info.number, command->actor.member, role);
 }
 
 enum sp_error handle_join(struct core *core, const struct command *command, struct reply *reply)
@@ -97,7 +81,7 @@ enum sp_error handle_join(struct core *core, const struct command *command, stru
         reply->event.repeated = true;
         return SP_OK;
     }
-    error = move(core, command, log, RELATION_MEMBER);
+    error = core_set_role(core, command, log, RELATION_MEMBER);
     return error != SP_OK ? error : core_append(core, command, log, &draft, reply);
 }
 
@@ -110,7 +94,7 @@ enum sp_error handle_leave(struct core *core, const struct command *command, str
     if (error != SP_OK || log == NULL) {
         return error;
     }
-    error = move(core, command, log, RELATION_NONE);
+    error = core_set_role(core, command, log, RELATION_NONE);
     if (error == SP_OK) {
         error = core_append(core, command, log, &draft, reply);
     }
@@ -173,7 +157,10 @@ enum sp_error handle_post(struct core *core, const struct command *command, stru
     if (error != SP_OK || log == NULL) {
         return error;
     }
-    return core_append(core, command, log, &draft, reply);
+    error = core_append(core, command, log, &draft, reply);
+    return error != SP_OK ? error
+                          : marks_posted(core, command, log,
+                                         (struct slice){command->body, command->body_size});
 }
 
 static uint64_t smaller(uint64_t a, uint64_t b)

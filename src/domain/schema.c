@@ -1,6 +1,9 @@
 #include "domain/schema.h"
 
+#include <assert.h>
+
 #include "base/base.h"
+#include "event/event.h"
 
 /*
  * Never changed, only added to. Times are milliseconds since 1970. Members, devices and logs are
@@ -96,5 +99,32 @@ static const char version_4[] =
     "ALTER TABLE invitations ADD COLUMN created_by_device INTEGER REFERENCES devices(no);"
     "DELETE FROM invitations WHERE state = 2;";
 
-const char *const schema_steps[] = {version_1, version_2, version_3, version_4};
+/*
+ * Read state. roster.read: up to this sequence number the member has read; what was there before it
+ * was counted counts as read.
+ *
+ * state_events  the events that are neither messages nor files, and the how manyth of its log each
+ *               is. So the messages up to any sequence number are counted with one look, and a
+ *               message itself writes nothing here.
+ * mentions      of members that have not read them yet
+ */
+static const char version_5[] =
+    "ALTER TABLE roster ADD COLUMN read INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE roster SET read = coalesce((SELECT max(key) & 1099511627775 FROM events"
+    " WHERE key BETWEEN log << 40 AND (log << 40 | 1099511627775)), 0);"
+
+    "CREATE TABLE state_events(log INTEGER NOT NULL,"
+    " sequence INTEGER NOT NULL, ordinal INTEGER NOT NULL, PRIMARY KEY(log, sequence))"
+    " STRICT, WITHOUT ROWID;"
+    "INSERT INTO state_events SELECT key >> 40, key & 1099511627775,"
+    " row_number() OVER (PARTITION BY key >> 40 ORDER BY key) FROM events"
+    " WHERE substr(header, 3, 2) NOT IN (x'0001', x'0006');"
+
+    "CREATE TABLE mentions(log INTEGER NOT NULL REFERENCES logs(no),"
+    " member INTEGER NOT NULL REFERENCES members(no), sequence INTEGER NOT NULL,"
+    " PRIMARY KEY(log, member, sequence)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX mentions_by_event ON mentions(log, sequence);";
+static_assert(EVENT_MESSAGE == 1 && EVENT_FILE == 6, "the kinds that are no state events");
+
+const char *const schema_steps[] = {version_1, version_2, version_3, version_4, version_5};
 const size_t schema_step_count = COUNT_OF(schema_steps);

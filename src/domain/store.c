@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-#define LOG_COLUMNS                                                                       \
-    "SELECT l.no, l.id, l.kind, coalesce(l.name, b.name), coalesce(l.parent, 0), l.owner" \
-    " FROM logs l LEFT JOIN logs b ON b.no = l.parent "
+#define LOG_COLUMNS                                                                        \
+    "SELECT l.no, l.id, l.kind, coalesce(l.name, b.name), coalesce(l.parent, 0), l.owner," \
+    " l.erased FROM logs l LEFT JOIN logs b ON b.no = l.parent "
 #define FILE_COLUMNS                                                                            \
     "SELECT f.no, f.log, f.id, l.id, f.sequence, coalesce(l.name, b.name), m.username, f.name," \
     " f.size, f.sha256, f.time_ms, f.bucket"                                                    \
@@ -20,6 +20,9 @@
     " d.last_seen_ms, d.revoked FROM devices d JOIN members m ON m.no = d.member"          \
     " LEFT JOIN certificates c ON c.fingerprint = (SELECT fingerprint FROM certificates n" \
     " WHERE n.device = d.no ORDER BY n.first_seen_ms DESC, n.not_after_ms DESC LIMIT 1) "
+
+/* When one of the devices of member m was logged in last. */
+#define MEMBER_SEEN "coalesce((SELECT max(last_seen_ms) FROM devices WHERE member = m.no), 0)"
 
 static const char *const queries[QUERY_COUNT] = {
     [QUERY_BEGIN] = "BEGIN",
@@ -93,9 +96,25 @@ static const char *const queries[QUERY_COUNT] = {
     [QUERY_SET_TOPIC] = "UPDATE logs SET topic = CAST(? AS TEXT) WHERE no = ?",
 
     [QUERY_ROLE] = "SELECT role FROM roster WHERE log = ? AND member = ?",
-    [QUERY_SET_ROLE] = "INSERT INTO roster(log, member, role, joined_ms) VALUES(?, ?, ?, ?)"
-                       " ON CONFLICT DO UPDATE SET role = excluded.role",
+    [QUERY_SET_ROLE] =
+        "INSERT INTO roster(log, member, role, joined_ms, read) VALUES(?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET role = excluded.role",
     [QUERY_REMOVE_ROLE] = "DELETE FROM roster WHERE log = ? AND member = ?",
+
+    [QUERY_MARK] = "SELECT read FROM roster WHERE log = ? AND member = ?",
+    [QUERY_SET_MARK] = "UPDATE roster SET read = ?3 WHERE log = ?1 AND member = ?2",
+    [QUERY_ADD_STATE_EVENT] =
+        "INSERT INTO state_events(log, sequence, ordinal) VALUES(?1, ?2, 1 + coalesce((SELECT"
+        " ordinal FROM state_events WHERE log = ?1 ORDER BY sequence DESC LIMIT 1), 0))",
+    [QUERY_STATE_EVENTS_BEFORE] = "SELECT ordinal FROM state_events WHERE log = ? AND sequence <= ?"
+                                  " ORDER BY sequence DESC LIMIT 1",
+    [QUERY_ADD_MENTION] =
+        "INSERT INTO mentions(log, member, sequence) SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM"
+        " (SELECT 1 FROM mentions WHERE log = ?1 AND member = ?2 LIMIT ?4)) < ?4",
+    [QUERY_COUNT_MENTIONS] = "SELECT count(*) FROM mentions WHERE log = ? AND member = ?",
+    [QUERY_REMOVE_MENTIONS] = "DELETE FROM mentions WHERE log = ? AND member = ? AND sequence <= ?",
+    [QUERY_ERASE_MENTIONS] =
+        "DELETE FROM mentions INDEXED BY mentions_by_event WHERE log = ? AND sequence <= ?",
 
     [QUERY_ADD_EVENT] =
         "INSERT INTO events(key, device, header, hash, salt, body) VALUES(?, ?, ?, ?, ?, ?)",
@@ -116,13 +135,14 @@ static const char *const queries[QUERY_COUNT] = {
     [QUERY_LIST_LOGS] =
         "SELECT l.no, l.id, l.kind, l.name, l.topic, l.keep_seconds, l.keep_events,"
         " (SELECT count(*) FROM roster r WHERE r.log = l.no),"
-        " coalesce((SELECT role FROM roster r WHERE r.log = l.no AND r.member = ?), 0)"
+        " coalesce((SELECT role FROM roster r WHERE r.log = l.no AND r.member = ?1), 0),"
+        " coalesce((SELECT read FROM roster r WHERE r.log = l.no AND r.member = ?1), 0)"
         " FROM logs l INDEXED BY logs_named WHERE l.name IS NOT NULL ORDER BY l.no",
     [QUERY_LIST_TEAM] =
-        "SELECT no, username, 0, role, disabled FROM members WHERE (disabled = 0 OR ?)"
-        " AND no > ? ORDER BY no LIMIT ?",
-    [QUERY_LIST_ROSTER] = "SELECT m.no, m.username, r.role, m.role, m.disabled FROM roster r JOIN "
-                          "members m ON m.no = r.member"
+        "SELECT m.no, m.username, 0, m.role, m.disabled, " MEMBER_SEEN
+        " FROM members m WHERE (m.disabled = 0 OR ?) AND m.no > ? ORDER BY m.no LIMIT ?",
+    [QUERY_LIST_ROSTER] = "SELECT m.no, m.username, r.role, m.role, m.disabled, " MEMBER_SEEN
+                          " FROM roster r JOIN members m ON m.no = r.member"
                           " WHERE r.log = ? AND r.member > ? ORDER BY r.member LIMIT ?",
 
     [QUERY_EVENTS] =

@@ -54,6 +54,14 @@ enum store_query {
     QUERY_SET_TOPIC,
     QUERY_ROLE,
     QUERY_SET_ROLE,
+    QUERY_MARK,
+    QUERY_SET_MARK,
+    QUERY_ADD_STATE_EVENT,
+    QUERY_STATE_EVENTS_BEFORE,
+    QUERY_ADD_MENTION,
+    QUERY_COUNT_MENTIONS,
+    QUERY_REMOVE_MENTIONS,
+    QUERY_ERASE_MENTIONS,
     QUERY_REMOVE_ROLE,
     QUERY_ADD_EVENT,
     QUERY_HASH,
@@ -101,9 +109,11 @@ SP_CHECK enum sp_error store_add_team(struct store *store, const char *name,
 /* A log with its head. */
 struct log_row {
     struct log_info info;
-    int64_t parent;  /* of a submission log: its box; else 0 */
-    int64_t owner;   /* a member: who made it, or whose submissions it holds */
-    int64_t last_ms; /* time of the head's event */
+    int64_t parent;           /* of a submission log: its box; else 0 */
+    int64_t owner;            /* a member: who made it, or whose submissions it holds */
+    int64_t last_ms;          /* time of the head's event */
+    uint64_t messages;        /* and files: what is no state event */
+    uint64_t erased_messages; /* of these, up to where it has been erased */
 };
 SP_CHECK enum sp_error store_find_log(struct store *store, int64_t number, struct log_row *out);
 SP_CHECK enum sp_error store_find_log_by_key(struct store *store, const struct log_key *key,
@@ -114,11 +124,12 @@ SP_CHECK enum sp_error store_find_log_of_box(struct store *store, int64_t box, i
 SP_CHECK enum sp_error store_add_log(struct store *store, struct log_row *log, int64_t now_ms);
 SP_CHECK enum sp_error store_set_topic(struct store *store, int64_t log, struct slice topic);
 
-/* In the roster of LOG. Not there: RELATION_NONE, which also takes it out. */
+/* In the roster of LOG. Not there: RELATION_NONE, which also takes it out. Who comes in has read up
+ * to READ. */
 SP_CHECK enum sp_error store_find_role(struct store *store, int64_t log, int64_t member,
                                        enum relation *out);
 SP_CHECK enum sp_error store_set_role(struct store *store, int64_t log, int64_t member,
-                                      enum relation role, int64_t now_ms);
+                                      enum relation role, uint64_t read, int64_t now_ms);
 
 int64_t store_event_key(int64_t log, uint64_t sequence);
 int64_t store_key_log(int64_t key);
@@ -147,6 +158,29 @@ SP_CHECK enum sp_error store_find_file(struct store *store, const struct id *fil
 /* The columns of every query of files, from the current row; *KEY and *LOG are its numbers. */
 void store_read_file(struct statement *statement, int64_t *key, int64_t *log,
                      struct file_info *out);
+
+/* store_marks.c */
+/* That the event SEQUENCE of LOG, its last one, is neither a message nor a file. */
+SP_CHECK enum sp_error store_add_state_event(struct store *store, int64_t log, uint64_t sequence);
+/* How many messages and files LOG has up to SEQUENCE, which is not beyond its head. */
+SP_CHECK enum sp_error store_count_messages(struct store *store, int64_t log, uint64_t sequence,
+                                            uint64_t *out);
+/* Messages and files of LOG that are neither among its first READ ones nor erased. */
+uint64_t store_count_unread(const struct log_row *log, uint64_t read);
+/* Up to where MEMBER, who is in the roster, has read; 0 for who is not. */
+SP_CHECK enum sp_error store_find_mark(struct store *store, int64_t log, int64_t member,
+                                       uint64_t *out);
+SP_CHECK enum sp_error store_set_mark(struct store *store, int64_t log, int64_t member,
+                                      uint64_t sequence);
+/* *ADDED is false when MEMBER has LIMIT_UNREAD_MENTIONS there already. */
+SP_CHECK enum sp_error store_add_mention(struct store *store, int64_t log, int64_t member,
+                                         uint64_t sequence, bool *added);
+SP_CHECK enum sp_error store_count_mentions(struct store *store, int64_t log, int64_t member,
+                                            uint32_t *out);
+/* Those of MEMBER up to SEQUENCE, and those of everybody. */
+SP_CHECK enum sp_error store_remove_mentions(struct store *store, int64_t log, int64_t member,
+                                             uint64_t sequence);
+SP_CHECK enum sp_error store_erase_mentions(struct store *store, int64_t log, uint64_t sequence);
 
 /* store_retention.c */
 SP_CHECK enum sp_error store_set_retention(struct store *store, int64_t log,

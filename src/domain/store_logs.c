@@ -48,9 +48,22 @@ static enum sp_error find_head(struct store *store, struct log_row *log)
     return header_error == SP_OK ? SP_OK : SP_EINTEGRITY;
 }
 
+/* How many messages there are, and are gone. */
+static enum sp_error count_messages(struct store *store, struct log_row *log, uint64_t erased)
+{
+    enum sp_error error =
+        store_count_messages(store, log->info.number, log->info.head_sequence, &log->messages);
+
+    return error == SP_OK && erased > 0
+               ? store_count_messages(store, log->info.number, erased, &log->erased_messages)
+               : error;
+}
+
 /* The one row of QUERY, whose parameters are bound. */
 static enum sp_error find_log(struct store *store, struct statement *query, struct log_row *out)
 {
+    uint64_t erased = 0;
+
     memset(out, 0, sizeof *out);
     bool found = statement_next(query);
     if (found) {
@@ -60,10 +73,14 @@ static enum sp_error find_log(struct store *store, struct statement *query, stru
         statement_get_text(query, out->info.name, sizeof out->info.name);
         out->parent = statement_get_i64(query);
         out->owner = statement_get_i64(query);
+        erased = statement_get_u64(query);
     }
     enum sp_error error = statement_finish(query);
     if (error == SP_OK) {
         error = found ? find_head(store, out) : SP_ENOTFOUND;
+    }
+    if (error == SP_OK) {
+        error = count_messages(store, out, erased);
     }
     if (error != SP_OK) {
         memset(out, 0, sizeof *out);
@@ -150,7 +167,7 @@ enum sp_error store_find_role(struct store *store, int64_t log, int64_t member, 
 }
 
 enum sp_error store_set_role(struct store *store, int64_t log, int64_t member, enum relation role,
-                             int64_t now_ms)
+                             uint64_t read, int64_t now_ms)
 {
     struct statement *query =
         store->queries[role == RELATION_NONE ? QUERY_REMOVE_ROLE : QUERY_SET_ROLE];
@@ -160,6 +177,7 @@ enum sp_error store_set_role(struct store *store, int64_t log, int64_t member, e
     if (role != RELATION_NONE) {
         statement_bind_i64(query, role);
         statement_bind_i64(query, now_ms);
+        statement_bind_u64(query, read);
     }
     return statement_run(query);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/name.h"
-#include "domain/core.h"
+#include "domain/marks.h"
 
 static enum sp_error check_file(const struct core *core, const struct command *command,
                                 struct reply *reply)
@@ -214,6 +214,9 @@ static enum sp_error store_new(struct core *core, const struct command *command,
     }
     if (error == SP_OK) {
         error = core_append(core, command, log, draft, reply);
+    }
+    if (error == SP_OK) {
+        error = marks_posted(core, command, log, (struct slice){NULL, 0});
     }
     if (error != SP_OK) {
         return error;

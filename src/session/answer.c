@@ -113,6 +113,9 @@ static void send_row_log(struct session *session, uint16_t stream, const struct 
         .joined = row->log.joined,
         .keep_seconds = row->log.retention.seconds,
         .keep_events = row->log.retention.events,
+        .read = row->log.read,
+        .unread = row->log.unread,
+        .mentions = row->log.mentions,
     };
     answer_fill_log(&message.log, &row->log.info);
     memcpy(message.topic, row->log.topic, sizeof message.topic);
@@ -127,6 +130,8 @@ static void send_row_member(struct session *session, uint16_t stream, const stru
         .role = (uint32_t)row->member.role,
         .disabled = row->member.disabled,
         .online = presence_is_online(session->hub, row->member.number),
+        .last_seen_ms =
+            presence_last_seen(session->hub, row->member.number, row->member.last_seen_ms),
     };
     memcpy(message.username, row->member.username, sizeof message.username);
     session_send(session, FRAME_ROW_MEMBER, stream, &message);
@@ -208,6 +213,13 @@ static void send_done(struct session *session, const struct reply *reply)
     session_send(session, FRAME_DONE, TAG_STREAM(reply->origin.tag), NULL);
 }
 
+static void send_marked(struct session *session, const struct reply *reply)
+{
+    sealpost_v1_ReadState message;
+    read_state_fill(&message, &reply->read_state);
+    session_send(session, FRAME_MARKED, TAG_STREAM(reply->origin.tag), &message);
+}
+
 static void send_error(struct session *session, const struct reply *reply)
 {
     session_send_error(session, TAG_STREAM(reply->origin.tag), reply->error, reply->detail);
@@ -219,7 +231,7 @@ void answer_send(struct session *session, const struct reply *reply)
         [REPLY_ERROR] = send_error,        [REPLY_LOGIN] = send_welcome,
         [REPLY_EVENT] = send_event_result, [REPLY_FOLLOW] = send_following,
         [REPLY_LIST] = send_list,          [REPLY_INVITED] = send_invited,
-        [REPLY_DONE] = send_done,
+        [REPLY_DONE] = send_done,          [REPLY_READ_STATE] = send_marked,
     };
     if (session->state == SESSION_LOGGING_IN) {
         if (reply->kind == REPLY_LOGIN) {

@@ -42,6 +42,7 @@ void hub_free(struct hub *hub)
     DL_FOREACH_SAFE (hub->reads, read, next_read) {
         free(read);
     }
+    presence_flush(hub);
     presence_deinit(hub);
     tail_free(hub->tail);
     free(hub->slots);
@@ -139,6 +140,10 @@ static void take_publication(struct hub *hub, struct publication *publication)
         break;
     case PUBLISH_ACCESS_ENDED:
         follow_access_ended(hub, publication->access.member, publication->access.log_number);
+        read_state_ended(hub, publication->access.member, publication->access.log_number);
+        break;
+    case PUBLISH_READ_STATE:
+        read_state_published(hub, publication->read.member, publication->read.state);
         break;
     case PUBLISH_SHUT_OUT:
         shut_out(hub, publication->shut_out.member, publication->shut_out.device,
@@ -237,7 +242,7 @@ int hub_timeout_ms(const struct hub *hub)
         hub->waiting_uploads > 0) {
         return 10;
     }
-    return hub->presence.lively ? 100 : -1;
+    return hub->presence.lively || hub->presence.note_count > 0 ? 100 : -1;
 }
 
 void hub_set_limits(struct hub *hub, uint64_t max_file_bytes, uint32_t message_rate,

@@ -74,6 +74,8 @@ struct session {
     bool watches_presence;
     bool pinged;
     uint64_t presence_seen;
+    uint64_t read_seen;  /* up to which change of its member's read state it was told */
+    int64_t noted_ms;    /* monotonic: when the domain was told last that it is here */
     int64_t received_ms; /* monotonic: when the last byte came */
     int64_t partial_ms;  /* when the first byte of a frame came that is not all there; 0: none */
     struct cursor *cursors;
@@ -83,6 +85,7 @@ struct session {
     unsigned transfer_count;
     struct session *prev_ready, *next_ready;
     struct session *prev_stalled, *next_stalled;
+    struct session *prev_of_member, *next_of_member;
 };
 
 enum transfer_phase {
@@ -153,6 +156,11 @@ struct presence_entry {
     int64_t member;
     char username[LIMIT_USERNAME_BYTES + 1];
     unsigned sessions;
+    struct session *live;     /* those sessions */
+    int64_t last_seen_ms;     /* wall: when the last of them ended; 0: it has some */
+    struct read_entry *reads; /* see read_state.c; none without sessions */
+    struct read_entry *reads_by_version;
+    uint64_t read_version;              /* of the newest of them */
     uint64_t version;                   /* when it last changed */
     int64_t tokens_milli;               /* messages that may be sent now, times 1,000 */
     int64_t refilled_ms;                /* monotonic: when that was right */
@@ -168,7 +176,11 @@ struct presence {
     uint64_t published; /* what sessions may see */
     int64_t published_ms;
     unsigned online_count;
-    bool lively; /* something has changed since it was published */
+    struct seen_note notes[LIMIT_SEEN_NOTES]; /* that the domain has not got yet */
+    size_t note_count;
+    int64_t noted_ms;   /* monotonic: when the pass over all sessions got to … */
+    uint32_t note_slot; /* … this one */
+    bool lively;        /* something has changed since it was published */
 };
 
 struct hub {
@@ -288,7 +300,24 @@ void download_completed(struct transfer *transfer, struct files_completion *comp
 void download_pull(struct session *session, struct writer *writer);
 void download_ask(struct transfer *transfer);
 
+/* read_state.c */
+SP_CHECK enum sp_error request_mark_read(struct session *session, const struct frame *frame,
+                                         const union message *message);
+void read_state_fill(sealpost_v1_ReadState *out, const struct read_state *state);
+/* The member NUMBER has another read state in a room, or none any more. */
+void read_state_published(struct hub *hub, int64_t number, const struct read_state *state);
+void read_state_ended(struct hub *hub, int64_t number, int64_t log_number);
+/* Sends what the session has not been told, as far as its answers have room. */
+void read_state_pull(struct session *session);
+void read_state_forget(struct presence_entry *member);
+
 /* presence.c */
+/* NULL: it was never logged in. */
+struct presence_entry *presence_find(const struct hub *hub, int64_t member);
+/* When MEMBER, whom the store saw at STORED_MS, was here last; 0: it is, or never was. */
+int64_t presence_last_seen(const struct hub *hub, int64_t member, int64_t stored_ms);
+/* Tells the domain who has been here, as far as it has not been told. */
+void presence_flush(struct hub *hub);
 /* SP_ENOMEM. */
 SP_CHECK enum sp_error presence_login(struct session *session);
 void presence_logout(struct session *session);

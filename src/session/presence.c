@@ -9,8 +9,10 @@
 #include "session/internal.h"
 
 #define PRESENCE_INTERVAL_MS 1000
+#define NOTE_STEP_MS 1000   /* between two parts of the pass over all sessions */
+#define NOTE_LEAST_MS 10000 /* a session that is shorter has been noted by its login */
 
-static struct presence_entry *entry_find(const struct hub *hub, int64_t member)
+struct presence_entry *presence_find(const struct hub *hub, int64_t member)
 {
     struct presence_entry *entry = NULL;
     HASH_FIND(hh, hub->presence.members, &member, sizeof member, entry);
@@ -27,10 +29,74 @@ static void changed(struct presence *presence, struct presence_entry *entry, boo
     presence->lively = true;
 }
 
+/* ---- What outlives the server: when a device was here last ---- */
+
+void presence_flush(struct hub *hub)
+{
+    struct presence *presence = &hub->presence;
+    size_t size = presence->note_count * sizeof presence->notes[0];
+    struct command *command = NULL;
+    presence->note_count = 0; /* a note that gets lost is replaced by the next one */
+    if (size == 0 || command_new(COMMAND_SEEN, size, &command) != SP_OK) {
+        return;
+    }
+    memcpy(command->body, presence->notes, size);
+    if (domain_submit(hub->config.domain, command) != SP_OK) {
+        command_free(command);
+    }
+}
+
+static void note(struct session *session)
+{
+    struct hub *hub = session->hub;
+    struct presence *presence = &hub->presence;
+    if (presence->note_count == COUNT_OF(presence->notes)) {
+        presence_flush(hub);
+    }
+    presence->notes[presence->note_count++] = (struct seen_note){
+        .device = session->actor.device,
+        .wall_ms = clock_wall_ms(hub->config.clock),
+    };
+    session->noted_ms = hub->now_ms;
+}
+
+/* A part of the pass over all sessions, which takes a minute: what a server that is killed knows
+ * of them is not older. */
+static void note_some(struct hub *hub)
+{
+    struct presence *presence = &hub->presence;
+    int64_t elapsed_ms = hub->now_ms - presence->noted_ms;
+    if (elapsed_ms < NOTE_STEP_MS) {
+        return;
+    }
+    uint32_t part = hub->slot_count / (SEEN_INTERVAL_MS / NOTE_STEP_MS) + 1;
+    presence->noted_ms = hub->now_ms;
+    for (uint32_t i = 0; i < part && i < hub->slot_count; i++) {
+        presence->note_slot = (presence->note_slot + 1) % hub->slot_count;
+        struct session *session = hub->slots[presence->note_slot];
+        if (session != NULL && session->state == SESSION_OPEN &&
+            hub->now_ms - session->noted_ms >= NOTE_LEAST_MS) {
+            note(session);
+        }
+    }
+    presence_flush(hub);
+}
+
+int64_t presence_last_seen(const struct hub *hub, int64_t member, int64_t stored_ms)
+{
+    const struct presence_entry *entry = presence_find(hub, member);
+    if (entry == NULL) {
+        return stored_ms;
+    }
+    return entry->last_seen_ms; /* the store may not have it yet */
+}
+
+/* ---- Now ---- */
+
 enum sp_error presence_login(struct session *session)
 {
     struct presence *presence = &session->hub->presence;
-    struct presence_entry *entry = entry_find(session->hub, session->actor.member);
+    struct presence_entry *entry = presence_find(session->hub, session->actor.member);
     bool is_new = entry == NULL;
     if (is_new) {
         entry = calloc(1, sizeof *entry);
@@ -48,7 +114,11 @@ enum sp_error presence_login(struct session *session)
         }
     }
     session->presence = entry;
+    session->noted_ms = session->hub->now_ms; /* by its login */
+    session->read_seen = entry->read_version;
+    DL_APPEND2(entry->live, session, prev_of_member, next_of_member);
     if (entry->sessions++ == 0) {
+        entry->last_seen_ms = 0;
         presence->online_count++;
         changed(presence, entry, !is_new);
     }
@@ -60,7 +130,16 @@ void presence_logout(struct session *session)
     struct presence *presence = &session->hub->presence;
     struct presence_entry *entry = session->presence;
     session->presence = NULL;
-    if (entry != NULL && --entry->sessions == 0) {
+    if (entry == NULL) {
+        return;
+    }
+    DL_DELETE2(entry->live, session, prev_of_member, next_of_member);
+    if (session->hub->now_ms - session->noted_ms >= NOTE_LEAST_MS) {
+        note(session);
+    }
+    if (--entry->sessions == 0) {
+        read_state_forget(entry);
+        entry->last_seen_ms = clock_wall_ms(session->hub->config.clock);
         presence->online_count--;
         changed(presence, entry, true);
     }
@@ -97,13 +176,14 @@ void presence_return_message(struct session *session)
 
 bool presence_is_online(const struct hub *hub, int64_t member)
 {
-    const struct presence_entry *entry = entry_find(hub, member);
+    const struct presence_entry *entry = presence_find(hub, member);
     return entry != NULL && entry->sessions > 0;
 }
 
 void presence_tick(struct hub *hub)
 {
     struct presence *presence = &hub->presence;
+    note_some(hub);
     if (!presence->lively || hub->now_ms - presence->published_ms < PRESENCE_INTERVAL_MS) {
         return;
     }
@@ -144,6 +224,7 @@ void presence_pull(struct session *session)
         sealpost_v1_Presence_Change *change = &message.changes[message.changes_count++];
         memcpy(change->username, entry->username, sizeof change->username);
         change->online = entry->sessions > 0;
+        change->last_seen_ms = entry->last_seen_ms;
         if (message.changes_count == COUNT_OF(message.changes)) {
             session_send(session, FRAME_PRESENCE, 0, &message);
             message.changes_count = 0;
@@ -165,6 +246,7 @@ void presence_deinit(struct hub *hub)
     struct presence_entry *next = NULL;
     HASH_CLEAR(hh, hub->presence.members);
     DL_FOREACH_SAFE (hub->presence.by_version, entry, next) {
+        read_state_forget(entry);
         free(entry);
     }
 }

@@ -369,6 +369,7 @@ static const struct request_handler handlers[256] = {
     [FRAME_INVITE] = {request_invite, true, false},
     [FRAME_DEVICE_REVOKE] = {request_device_revoke, true, false},
     [FRAME_MEMBER_SET] = {request_member_set, true, false},
+    [FRAME_MARK_READ] = {request_mark_read, true, false},
     [FRAME_OFFER] = {handle_offer, true, true},
     [FRAME_DATA] = {handle_data, true, false},
     [FRAME_CREDIT] = {handle_credit, true, false},

@@ -296,6 +296,7 @@ void session_pull(struct session *session, struct writer *writer)
         return; /* an answer that is cut in two must be whole before anything else comes */
     }
     presence_pull(session);
+    read_state_pull(session);
     follow_pull(session, writer);
     download_pull(session, writer);
 }

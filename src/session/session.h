@@ -66,7 +66,8 @@ bool session_wants_input(const struct session *session);
 void session_receive(struct session *session, const uint8_t *data, size_t size);
 
 /*
- * Fills WRITER with bytes to send, in the order: answers, presence, events, file data. Nothing
+ * Fills WRITER with bytes to send, in the order: answers, presence, read state, events, file
+ * data. Nothing
  * written: there is nothing to send. An empty WRITER must hold a full TLS record (16,384 bytes).
  */
 void session_pull(struct session *session, struct writer *writer);

@@ -41,6 +41,7 @@ enum frame_sender { FROM_SERVER = 1, FROM_CLIENT = 2, FROM_BOTH = 3 };
     X(FRAME_DEVICE_REVOKE, 28, DeviceRevoke, false, FROM_CLIENT)   \
     X(FRAME_MEMBER_SET, 29, MemberSet, false, FROM_CLIENT)         \
     X(FRAME_RETENTION, 30, Retention, false, FROM_CLIENT)          \
+    X(FRAME_MARK_READ, 31, MarkRead, false, FROM_CLIENT)           \
     X(FRAME_OFFER, 32, Offer, false, FROM_CLIENT)                  \
     X(FRAME_OFFERED, 33, Offered, false, FROM_SERVER)              \
     X(FRAME_DATA, 34, Done, true, FROM_BOTH)                       \
@@ -60,11 +61,13 @@ enum frame_sender { FROM_SERVER = 1, FROM_CLIENT = 2, FROM_BOTH = 3 };
     X(FRAME_INVITED, 55, Invited, false, FROM_SERVER)              \
     X(FRAME_ROW_DEVICE, 56, RowDevice, false, FROM_SERVER)         \
     X(FRAME_ROW_INVITATION, 57, RowInvitation, false, FROM_SERVER) \
+    X(FRAME_MARKED, 60, ReadState, false, FROM_SERVER)             \
     X(FRAME_DONE, 62, Done, false, FROM_SERVER)                    \
     X(FRAME_ERROR, 63, Error, false, FROM_SERVER)                  \
     X(FRAME_EVENT, 64, Event, true, FROM_SERVER)                   \
     X(FRAME_FOLLOW_ENDED, 65, FollowEnded, false, FROM_SERVER)     \
-    X(FRAME_PRESENCE, 66, Presence, false, FROM_SERVER)
+    X(FRAME_PRESENCE, 66, Presence, false, FROM_SERVER)            \
+    X(FRAME_READ_STATE, 67, ReadState, false, FROM_SERVER)
 
 enum frame_type {
 #define FRAME_ENUM(symbol, number, message, raw, sender) symbol = (number),
@@ -95,6 +98,8 @@ union message {
     sealpost_v1_List list;
     sealpost_v1_WatchPresence watch_presence;
     sealpost_v1_StatusRequest status_request;
+    sealpost_v1_MarkRead mark_read;
+    sealpost_v1_ReadState read_state;
     sealpost_v1_Offer offer;
     sealpost_v1_Offered offered;
     sealpost_v1_Credit credit;

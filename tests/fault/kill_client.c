@@ -86,7 +86,7 @@ bool kill_client_is_idle(const struct kill_client *client)
             return false;
         }
     }
-    return client->getting == 0;
+    return client->getting == 0 && client->marking == 0;
 }
 
 /* --- the connection's start --- */
@@ -121,6 +121,33 @@ static void set_up(struct kill_client *client)
     }
     fail(client, "join", error);
     client->state = KILL_SETTING_UP;
+}
+
+/* --- how far it is read --- */
+
+/* With 0: only asks where the marker is. */
+static void mark_read(struct kill_client *client, uint64_t sequence)
+{
+    enum sp_error error = sp_mark_read(client->client, KILL_ROOM, sequence, &client->marking);
+
+    fail(client, "mark", error);
+    client->mark = sequence;
+}
+
+static void take_mark(struct kill_client *client, const struct sp_notice *notice)
+{
+    const struct sp_read_state *read = &notice->read;
+    uint64_t head = notice->log.head_sequence;
+
+    if (read->sequence < client->marked || read->sequence < client->mark || read->sequence > head ||
+        read->unread > head - read->sequence) {
+        promises_blame(
+            client->promises, "client %u had marked up to %llu, then %llu, and it is %llu of %llu",
+            client->index, (unsigned long long)client->marked, (unsigned long long)client->mark,
+            (unsigned long long)read->sequence, (unsigned long long)head);
+    }
+    client->promises->marked += read->sequence > client->marked;
+    client->marked = read->sequence;
 }
 
 /* --- requests --- */
@@ -308,6 +335,13 @@ static void take_result(struct kill_client *client, const struct sp_notice *noti
             return;
         }
     }
+    if (notice->request == client->marking) {
+        client->marking = 0;
+        if (notice->error == SP_OK) {
+            take_mark(client, notice);
+            return;
+        }
+    }
     if (notice->request == client->getting) {
         got(client, notice);
     } else if (unknown) {
@@ -329,6 +363,7 @@ static void take(struct kill_client *client, const struct sp_notice *notice)
     case SP_NOTICE_LOGIN:
         if (client->has_joined) {
             follow(client);
+            mark_read(client, 0);
         } else {
             set_up(client);
         }
@@ -369,5 +404,8 @@ void kill_client_turn(struct kill_client *client)
     }
     if (client->state == KILL_READY && client->asks) {
         ask_more(client);
+        if (client->marking == 0 && client->last > client->marked) {
+            mark_read(client, client->last);
+        }
     }
 }

@@ -1,7 +1,7 @@
 /*
  * One client of the kill test: follows the log to its head; then, as it is told, asks again what
- * was not answered, and sends on, with a few requests under way at a time. When its connection is
- * lost it waits to be connected again.
+ * was not answered, and sends on, with a few requests under way at a time, and marks what it has
+ * seen as read. When its connection is lost it waits to be connected again.
  */
 #ifndef TESTS_FAULT_KILL_CLIENT_H
 #define TESTS_FAULT_KILL_CLIENT_H
@@ -43,7 +43,10 @@ struct kill_client {
     struct kill_request under_way[KILL_UNDER_WAY];
     struct promise *unanswered[KILL_UNDER_WAY]; /* from before the connection was lost */
     struct promise *acknowledged;               /* its last one: to make a conflict with */
-    uint32_t getting;                           /* a download under way */
+    uint32_t marking; /* a marker that is on its way, or is asked for, and where it is to be */
+    uint64_t mark;
+    uint64_t marked;  /* where it is known to be: it is never less again */
+    uint32_t getting; /* a download under way */
     struct promise *wanted;
     int got_fd;
     uint32_t random;

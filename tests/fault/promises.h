@@ -2,7 +2,7 @@
  * The oracle of the kill test: what was asked of a server, what it answered, and what its logs
  * show. Acknowledged: there exactly once, byte for byte, where it was said to be. Refused: not
  * there. Not answered: there whole or not, and not doubled by asking again. And whatever a client
- * has once been shown stays as it was.
+ * has once been shown stays as it was, and where its marker was it is not before.
  *
  * Each request and each answer is a line of a journal, which is synced before the request leaves.
  */
@@ -58,6 +58,7 @@ struct promises {
     bool journal_dirty;
     char trouble[256]; /* the first promise that was broken; empty: none */
     uint64_t acknowledged, refused, repeated, retried, got_back;
+    uint64_t marked; /* markers that were acknowledged */
 };
 
 void promises_init(struct promises *promises, const char *journal);

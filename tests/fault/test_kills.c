@@ -240,7 +240,7 @@ static void release(enum moment moment)
 static void check_progress(void)
 {
     uint64_t moves = t.promises.acknowledged + t.promises.refused + t.promises.shown_count +
-                     t.promises.counted + t.promises.got_back + t.starts;
+                     t.promises.counted + t.promises.got_back + t.promises.marked + t.starts;
 
     if (moves != t.moves) {
         t.moves = moves;
@@ -364,6 +364,7 @@ static void report(unsigned kills)
                  (unsigned long long)promises->repeated, (unsigned long long)promises->refused,
                  (unsigned long long)promises->retried, (unsigned long long)promises->shown_count,
                  (size_t)promises->got_back, blobs);
+    (void)printf("%llu markers moved\n", (unsigned long long)promises->marked);
     (void)printf("from a start to the first login %lld ms, at most %lld ms\n",
                  (long long)(t.total_us / (int64_t)t.starts / 1000),
                  (long long)(t.slowest_us / 1000));

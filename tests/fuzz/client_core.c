@@ -162,6 +162,7 @@ static void ask_all(struct run *run, int source, int sink)
     count_request(run, sp_get(client, "00000000", sink, &request), &request);
     count_request(run, sp_send(client, &once, "general", "n", source, &request), &request);
     sp_cancel(client, request);
+    count_request(run, sp_mark_read(client, "general", 7, &request), &request);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,8 @@
 /*
  * Any series of commands, in any commits, on a database in memory. What must hold: every command is
  * answered once and in order, every event is the next of its log, what a member reads it may read,
- * and at the end each log's chain, commitments and times are right.
+ * no marker goes back or beyond the head, no more is unread than there is behind it, and at the end
+ * each log's chain, commitments and times are right.
  *
  * The input is decoded command by command; a byte that is missing is 0. Few names, members and
  * client ids, so that they meet.
@@ -17,13 +18,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define COMMANDS 200 /* of one input at most */
 #define LOGS 64
+#define MEMBERS 64
 
 struct run {
     struct world world;
     struct reader input;
     struct actor actors[3];
     uint64_t heads[LOGS + 1];
-    struct id ids[LOGS + 1]; /* of logs, as events have told them */
+    uint64_t marks[MEMBERS + 1][LOGS + 1]; /* as they were told last, since they came in */
+    struct id ids[LOGS + 1];               /* of logs, as events have told them */
     uint32_t submitted;
     uint32_t answered;
     bool no_reply[COMMANDS];
@@ -126,6 +129,9 @@ static void choose_what(struct run *run, struct command *command)
                        choose_member(run));
         command->member.disabled = next(run) % 2 == 0;
         break;
+    case COMMAND_MARK_READ:
+        command->read_up_to = next(run) / 4;
+        break;
     case COMMAND_FILE:
         hex_encode(run->last_file.bytes, ID_BYTES, command->file_prefix.digits);
         command->file_prefix.digits[next(run) % ID_HEX_BYTES] = '\0';
@@ -146,6 +152,7 @@ static void choose_what(struct run *run, struct command *command)
 static struct command *make(struct run *run)
 {
     enum command_kind kind = (enum command_kind)(next(run) % (COMMAND_READ + 1));
+    static const char mention[] = "@bob,@eve @ann.";
     uint8_t body_size = next(run);
     struct command *command = NULL;
 
@@ -157,6 +164,9 @@ static struct command *make(struct run *run)
     command->salt[0] = next(run) & 1;
     for (size_t i = 0; i < command->body_size; i++) {
         command->body[i] = (uint8_t)(body_size > 250 ? next(run) : 'a' + body_size % 8);
+    }
+    if (body_size % 8 == 7 && command->body_size >= sizeof mention - 1) {
+        memcpy(command->body, mention, sizeof mention - 1);
     }
     if (kind == COMMAND_LOGIN) {
         command->login.fingerprint.bytes[0] = next(run) % 4;
@@ -179,6 +189,17 @@ static void check_event(struct run *run, const struct event_record *record)
     WORLD_REQUIRE(event_header_decode(record->header, &header) == SP_OK);
     WORLD_REQUIRE(header.sequence == record->sequence);
     run->ids[record->log_number] = header.log;
+}
+
+static void check_read_state(struct run *run, int64_t member, const struct read_state *state)
+{
+    uint64_t head = run->heads[state->log.number];
+
+    WORLD_REQUIRE(member > 0 && member <= MEMBERS);
+    WORLD_REQUIRE(state->log.head_sequence == head && state->sequence <= head);
+    WORLD_REQUIRE(state->unread <= head - state->sequence && state->mentions <= state->unread);
+    WORLD_REQUIRE(state->sequence >= run->marks[member][state->log.number]);
+    run->marks[member][state->log.number] = state->sequence;
 }
 
 static void check_reply(struct run *run, const struct reply *reply)
@@ -214,6 +235,10 @@ static void step(struct run *run)
         struct queue_item *following = publication->item.next;
         if (publication->kind == PUBLISH_EVENT) {
             check_event(run, publication->event);
+        } else if (publication->kind == PUBLISH_READ_STATE) {
+            check_read_state(run, publication->read.member, publication->read.state);
+        } else if (publication->kind == PUBLISH_ACCESS_ENDED) {
+            run->marks[publication->access.member][publication->access.log_number] = 0;
         } else if (publication->kind == PUBLISH_REPLY) {
             check_reply(run, publication->reply);
         }

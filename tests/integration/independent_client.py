@@ -194,6 +194,7 @@ class FrameType(enum.IntEnum):
     LIST = 24
     WATCH_PRESENCE = 25
     STATUS = 26
+    MARK_READ = 31
     OFFER = 32
     OFFERED = 33
     DATA = 34
@@ -210,11 +211,13 @@ class FrameType(enum.IntEnum):
     ROW_FILE = 52
     LIST_END = 53
     STATUS_RESULT = 54
+    MARKED = 60
     DONE = 62
     ERROR = 63
     EVENT = 64
     FOLLOW_ENDED = 65
     PRESENCE = 66
+    READ_STATE = 67
 
 
 # What a server may send: the frame type and its message (None: it has none).
@@ -235,11 +238,13 @@ SERVER_MESSAGES = {
     FrameType.ROW_FILE: pb.RowFile,
     FrameType.LIST_END: pb.ListEnd,
     FrameType.STATUS_RESULT: pb.StatusResult,
+    FrameType.MARKED: pb.ReadState,
     FrameType.DONE: pb.Done,
     FrameType.ERROR: pb.Error,
     FrameType.EVENT: pb.Event,
     FrameType.FOLLOW_ENDED: pb.FollowEnded,
     FrameType.PRESENCE: pb.Presence,
+    FrameType.READ_STATE: pb.ReadState,
 }
 
 # What only a client may send.
@@ -253,6 +258,7 @@ CONNECTION_TYPES = {
     FrameType.EVENT,
     FrameType.FOLLOW_ENDED,
     FrameType.PRESENCE,
+    FrameType.READ_STATE,
 }
 
 # The server's frames that have a raw part.
@@ -265,6 +271,7 @@ LAST_ANSWERS = {
     FrameType.LIST_END,
     FrameType.STATUS_RESULT,
     FrameType.STORED,
+    FrameType.MARKED,
     FrameType.DONE,
     FrameType.ERROR,
 }
@@ -753,6 +760,8 @@ class Client:
         self.timeout = timeout
         self.cursors = {}
         self.online = {}
+        self.last_seen = {}
+        self.read_states = {}
         self.pongs = set()
         self._streams = {}
         self._last_stream = 0
@@ -868,8 +877,20 @@ class Client:
             self._end_cursor(message.log, message.error)
         elif frame.type == FrameType.PRESENCE:
             self.online.update({change.username: change.online for change in message.changes})
+            self.last_seen.update({change.username: change.last_seen_ms for change in message.changes})
+        elif frame.type == FrameType.READ_STATE:
+            self._take_read_state(message)
         else:
             raise ProtocolViolation("a second WELCOME")
+
+    def _take_read_state(self, state):
+        """The newest state of a room; its marker never goes back."""
+        before = self.read_states.get(state.log.name)
+        if before is not None and before.sequence > state.sequence:
+            raise ProtocolViolation("a marker that moved back")
+        if state.sequence > state.log.head_sequence or state.mentions > state.unread:
+            raise ProtocolViolation("a read state that cannot be")
+        self.read_states[state.log.name] = state
 
     def _take_event(self, event):
         cursor = self.cursors.get(event.log)
@@ -1053,6 +1074,11 @@ class Client:
     def watch_presence(self, on=True):
         """Starts or stops to be told who is online."""
         self.ask(FrameType.WATCH_PRESENCE, pb.WatchPresence(on=on), FrameType.DONE)
+
+    def mark_read(self, log, sequence):
+        """Says that a room is read up to there; returns what then holds."""
+        message = pb.MarkRead(log=log_key(log), sequence=sequence)
+        return self.ask(FrameType.MARK_READ, message, FrameType.MARKED)
 
     # -- Files --
 

@@ -180,6 +180,36 @@ class Fsck(unittest.TestCase):
         self.sql("INSERT INTO roster(log, member, role, joined_ms) VALUES(1, 3, 1, 1)")
         self.check(("roster", "den", 0))
 
+    def test_marker_beyond_the_head(self):
+        self.sql("UPDATE roster SET read = 18 WHERE log = 1 AND role = 1")
+        self.check(("read-state", "den", 0))
+
+    def test_mentions(self):
+        log, short = (self.key(room, 0) >> SHIFT for room in ("den", "short"))
+        alice, bob, eve = (self.sql("SELECT no FROM members WHERE username = ?", name)[0][0]
+                           for name in ("alice", "bob", "eve"))
+        for row in ((log, alice, 6),  # this one may be
+                    (log, alice, 15), (log, bob, 7), (log, eve, 8), (log, alice, 16), (short, alice, 3)):
+            self.sql("INSERT INTO mentions VALUES(?, ?, ?)", *row)
+        # A topic; read already; of who is not in the room; a file; a message that is erased.
+        self.check(*(("read-state", "den", seq) for seq in (15, 7, 8, 16)), ("read-state", "short", 3))
+
+    def test_state_event_not_counted(self):
+        self.sql("DELETE FROM state_events WHERE log = 1 AND sequence = 3")
+        self.check(("read-state", "den", 3))
+
+    def test_state_event_counted_wrongly(self):
+        self.sql("UPDATE state_events SET ordinal = 9 WHERE log = 1 AND sequence = 4")
+        self.check(("read-state", "den", 4))
+
+    def test_message_counted_as_state_event(self):
+        self.sql("INSERT INTO state_events VALUES(1, 9, 5)")
+        self.check(("read-state", "den", 15))
+
+    def test_state_event_beyond_the_last(self):
+        self.sql("INSERT INTO state_events VALUES(1, 18, 6)")
+        self.check(("read-state", "den", 18))
+
     def test_owner(self):
         self.sql("UPDATE roster SET role = 2 WHERE log = 1")
         self.check(("roster", "den", 0))

@@ -756,6 +756,49 @@ class RoomTest(ServerTestCase):
         self.assertEqual(bob.list_files(room), [])
 
 
+class ReadStateTest(ServerTestCase):
+    """Markers, what is unread, and who is mentioned (section 8)."""
+
+    def test_all_sessions_of_a_member_have_the_same(self):
+        alice, bob, phone = self.login("alice"), self.login("bob"), self.login("bob")
+        room = self.room("marked", alice, bob)
+        row = bob.list_logs()[room]
+        self.assertEqual((row.read, row.unread, row.mentions), (2, 0, 0))
+        for text in ("three", "four @bob,", "five bob@bob", "six @bobby @alice"):
+            alice.post(room, text)
+        alice.set_topic(room, "@bob")  # seven
+        phone.wait_until(lambda: room in phone.read_states)
+        state = phone.read_states[room]
+        self.assertEqual((state.sequence, state.unread, state.mentions, state.log.head_sequence), (2, 2, 1, 4))
+        row = bob.list_logs()[room]
+        self.assertEqual((row.read, row.unread, row.mentions), (2, 4, 1))
+        marked = bob.mark_read(room, 5)
+        self.assertEqual((marked.sequence, marked.unread, marked.mentions, marked.log.head_sequence), (5, 1, 0, 7))
+        phone.wait_until(lambda: phone.read_states[room].sequence == 5)
+        self.assertEqual(phone.read_states[room], marked)
+        self.assertEqual(bob.mark_read(room, 3), marked)  # never back
+        self.assertEqual(bob.mark_read(room, 2**63).sequence, 7)  # the head
+        self.assertEqual(bob.mark_read(room, 7).unread, 0)
+        phone.post(room, "eight")  # nothing was unread, and nothing is
+        row = alice.list_logs()[room]
+        self.assertEqual((row.read, row.unread, row.mentions), (6, 1, 0))
+        row = bob.list_logs()[room]
+        self.assertEqual((row.read, row.unread, row.mentions), (8, 0, 0))
+
+    def test_who_may_not(self):
+        alice, bob = self.login("alice"), self.login("bob")
+        room = self.room("unmarked", alice)
+        alice.create_box("unmarked-box")
+        self.assert_error(ErrorNumber.NOT_JOINED, bob.mark_read, room, 1)
+        self.assert_error(ErrorNumber.FORBIDDEN, bob.mark_read, "unmarked-box", 1)
+        self.assert_error(ErrorNumber.NOT_FOUND, bob.mark_read, "no-such-room", 1)
+        bob.join(room)
+        bob.leave(room)
+        self.assert_error(ErrorNumber.NOT_JOINED, bob.mark_read, room, 1)
+        row = bob.list_logs()[room]
+        self.assertEqual((row.read, row.unread, row.mentions), (0, 0, 0))
+
+
 class RateTest(ServerTestCase):
     """Events that come faster than the server wants them."""
 

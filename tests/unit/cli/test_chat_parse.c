@@ -45,6 +45,8 @@ static const struct {
     {"/files den", CHAT_FILES, "den", false},
     {"/topic", CHAT_TOPIC, "", false},
     {"/topic all about  bees ", CHAT_TOPIC, "all about  bees", false},
+    {"/read", CHAT_READ, "", false},
+    {"/read den", CHAT_READ, "den", false},
     {"/send /tmp/a file.pdf", CHAT_SEND, "/tmp/a file.pdf", false},
     {"/send", CHAT_SEND, "", true},
     {"/quit", CHAT_QUIT, "", false},

@@ -184,15 +184,100 @@ static void shows_rows(void **state)
     show_row(&output, &file);
     output.mode = OUTPUT_JSON;
     show_row(&output, &member);
-    expect("den joined 2 4 bees\\x0A\n"
-           "bob\\x07 online - member -\n"
+    expect("den joined 2 4 0 0 bees\\x0A\n"
+           "bob\\x07 online - member - -\n"
            "1a000000000000000000000000000000 2026-11-22T16:30:00.000Z alice 3 2048 "
            "0000000000000000000000000000000000000000000000000000000000000000 a\\x1B.pdf\n"
-           "den                      joined      2 members  bees\\x0A\n"
+           "den                      joined      2 members              bees\\x0A\n"
            "bob\\x07                  online \n"
            "1a0000000000             16:30  alice               2.0 KiB  a\\x1B.pdf\n"
            "{\"type\":\"member\",\"name\":\"bob\\u0007\",\"owner\":false,\"online\":true,"
            "\"role\":\"member\",\"disabled\":false}\n");
+}
+
+static void shows_what_is_unread(void **state)
+{
+    struct sp_row room = {.type = SP_ROW_LOG,
+                          .log = {.kind = SP_LOG_ROOM, .name = "den", .head_sequence = 40},
+                          .topic = "bees",
+                          .members = 2,
+                          .joined = true,
+                          .read = {.sequence = 27, .unread = 12, .mentions = 3}};
+
+    (void)state;
+    output.mode = OUTPUT_PLAIN;
+    show_row(&output, &room);
+    output.mode = OUTPUT_HUMAN;
+    show_row(&output, &room);
+    room.read.mentions = 0;
+    show_row(&output, &room);
+    output.mode = OUTPUT_JSON;
+    show_read_state(&output, &room.log, &room.read);
+    show_row(&output, &room);
+    assert_int_equal(fclose(output.data), 0);
+    assert_non_null(strstr(shown, "\"topic\":\"bees\",\"read\":27,\"unread\":12,\"mentions\":0,"
+                                  "\"keep_seconds\":0"));
+    *strstr(shown, "{\"type\":\"room\"") = '\0';
+    assert_string_equal(
+        shown, "den joined 2 40 12 3 bees\n"
+               "den                      joined      2 members  12 new @3   bees\n"
+               "den                      joined      2 members  12 new      bees\n"
+               "{\"type\":\"read\",\"room\":\"den\",\"read\":27,\"unread\":12,\"mentions\":0,"
+               "\"seq\":40}\n");
+}
+
+static void shows_who_was_here_last(void **state)
+{
+    struct sp_row member = {.type = SP_ROW_MEMBER, .username = "bob", .last_seen_ms = TIME_MS};
+
+    (void)state;
+    output.mode = OUTPUT_PLAIN;
+    show_row(&output, &member);
+    output.mode = OUTPUT_HUMAN;
+    show_row(&output, &member);
+    member.disabled = true;
+    show_row(&output, &member);
+    output.mode = OUTPUT_JSON;
+    show_row(&output, &member);
+    expect("bob offline - member - 2026-11-22T16:30:00.000Z\n"
+           "bob                              last seen 16:30\n"
+           "bob                              disabled last seen 16:30\n"
+           "{\"type\":\"member\",\"name\":\"bob\",\"owner\":false,\"online\":false,"
+           "\"role\":\"member\",\"disabled\":true,\"last_seen\":\"2026-11-22T16:30:00.000Z\"}\n");
+}
+
+static void shows_mentions(void **state)
+{
+    struct sp_event event = message("ask @bob");
+
+    (void)state;
+    output.mode = OUTPUT_HUMAN;
+    show_event(&output, &event, false); /* nobody is logged in */
+    output.username = "alice";
+    show_event(&output, &event, false);
+    output.username = "bob";
+    show_event(&output, &event, true);
+    event.kind = SP_EVENT_TOPIC;
+    show_event(&output, &event, false);
+    event.kind = SP_EVENT_MESSAGE;
+    output.mode = OUTPUT_PLAIN;
+    show_event(&output, &event, false);
+    output.mode = OUTPUT_JSON;
+    show_event(&output, &event, false);
+    event.author = "bob"; /* himself */
+    show_event(&output, &event, false);
+    assert_int_equal(fclose(output.data), 0);
+    const char *json = strchr(shown, '{');
+    assert_non_null(strstr(json, "\"text\":\"ask @bob\",\"mention\":true,"));
+    assert_null(strstr(strchr(json, '}'), "mention"));
+    assert_int_equal(strncmp(shown,
+                             "16:30 alice: ask @bob\n"
+                             "16:30 alice: ask @bob\n"
+                             "16:30 #den ! alice: ask @bob\n"
+                             "16:30 * alice set the topic: ask @bob\n"
+                             "2026-11-22T16:30:00.000Z den 12 alice message ask @bob\n",
+                             (size_t)(json - shown)),
+                     0);
 }
 
 static void shows_what_is_kept(void **state)
@@ -238,6 +323,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(shows_events_as_json, begin, end),
         cmocka_unit_test_setup_teardown(shows_files_as_json, begin, end),
         cmocka_unit_test_setup_teardown(shows_rows, begin, end),
+        cmocka_unit_test_setup_teardown(shows_what_is_unread, begin, end),
+        cmocka_unit_test_setup_teardown(shows_who_was_here_last, begin, end),
+        cmocka_unit_test_setup_teardown(shows_mentions, begin, end),
         cmocka_unit_test_setup_teardown(shows_what_is_kept, begin, end),
     };
 

@@ -392,8 +392,8 @@ static void test_rows(void **state)
 static void test_presence(void **state)
 {
     struct peer *peer = *state;
-    sealpost_v1_Presence presence = {.changes_count = 3,
-                                     .changes = {{"bob", true}, {"carol", false}, {"dave", true}}};
+    sealpost_v1_Presence presence = {
+        .changes_count = 3, .changes = {{"bob", true, 0}, {"carol", false, 77}, {"dave", true, 0}}};
     struct sp_notice notice;
     uint32_t request = 0;
 
@@ -405,7 +405,60 @@ static void test_presence(void **state)
         peer_notice(peer, SP_NOTICE_PRESENCE, &notice);
         assert_string_equal(notice.presence.username, presence.changes[i].username);
         assert_int_equal(notice.presence.online, presence.changes[i].online);
+        assert_int_equal(notice.presence.last_seen_ms, presence.changes[i].last_seen_ms);
     }
+    peer_no_notice(peer);
+}
+
+static void test_read_state(void **state)
+{
+    struct peer *peer = *state;
+    sealpost_v1_ReadState read = {
+        .has_log = true,
+        .log = {.id = {7}, .kind = 1, .name = "general", .head_sequence = 40},
+        .sequence = 31,
+        .unread = 8,
+        .mentions = 2};
+    sealpost_v1_RowLog row = {.key = 1,
+                              .has_log = true,
+                              .log = read.log,
+                              .joined = true,
+                              .read = 31,
+                              .unread = 8,
+                              .mentions = 2};
+    struct sp_notice notice;
+    union message heard;
+    uint32_t request = 0;
+    uint32_t list = 0;
+
+    assert_int_equal(sp_mark_read(&peer->client, "No", 31, &request), SP_ENAME);
+    assert_int_equal(sp_mark_read(&peer->client, "#general", 31, &request), SP_OK);
+    uint16_t stream = peer_hear(peer, FRAME_MARK_READ, &heard, NULL);
+    assert_string_equal(heard.mark_read.log.name, "general");
+    assert_int_equal(heard.mark_read.sequence, 31);
+    peer_say(peer, FRAME_READ_STATE, 0, &read, nothing);
+    read.unread = 9;
+    peer_say(peer, FRAME_MARKED, stream, &read, nothing);
+    for (uint64_t i = 0; i < 2; i++) {
+        if (i == 0) {
+            peer_notice(peer, SP_NOTICE_READ_STATE, &notice);
+            assert_int_equal(notice.request, 0);
+        } else {
+            peer_result(peer, request, SP_OK, &notice);
+        }
+        assert_string_equal(notice.log.name, "general");
+        assert_int_equal(notice.log.id[0], 7);
+        assert_int_equal(notice.log.head_sequence, 40);
+        assert_int_equal(notice.read.sequence, 31);
+        assert_int_equal(notice.read.unread, 8 + i);
+        assert_int_equal(notice.read.mentions, 2);
+    }
+    assert_int_equal(sp_list_logs(&peer->client, &list), SP_OK);
+    peer_say(peer, FRAME_ROW_LOG, peer_hear(peer, FRAME_LIST, NULL, NULL), &row, nothing);
+    peer_notice(peer, SP_NOTICE_ROW, &notice);
+    assert_int_equal(notice.row.read.sequence, 31);
+    assert_int_equal(notice.row.read.unread, 8);
+    assert_int_equal(notice.row.read.mentions, 2);
     peer_no_notice(peer);
 }
 
@@ -666,6 +719,7 @@ int main(void)
         BOTH(test_list_that_never_ends),
         BOTH(test_rows),
         BOTH(test_presence),
+        BOTH(test_read_state),
         BOTH(test_status),
         BOTH(test_ping_is_answered),
         BOTH(test_silent_server_is_asked),

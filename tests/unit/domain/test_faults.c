@@ -473,6 +473,58 @@ static void test_memory(void **state)
     assert_int_equal(failed, n - 1);
 }
 
+/* What ACTOR has not read in the room, and in how much of it is mentioned. */
+static void check_unread(const struct actor *actor, uint64_t unread, uint32_t mentions)
+{
+    struct reply *reply =
+        world_run(&world, world_command(&world, COMMAND_LIST_LOGS, actor, NULL, NULL));
+
+    assert_int_equal(reply->list.count, 1);
+    assert_int_equal(reply->list.rows[0].log.unread, unread);
+    assert_int_equal(reply->list.rows[0].log.mentions, mentions);
+    reply_free(reply);
+    (void)world_transcript(&world);
+}
+
+/* Allocation N fails while COMMAND is carried out, which then succeeds; whether it came to that. */
+static bool run_with_failure(struct command *command, long n)
+{
+    world_submit(&world, world_again(command));
+    atomic_store(&failing_allocation, n);
+    WORLD_REQUIRE(domain_step(world.domain) == SP_OK);
+    bool reached = atomic_exchange(&failing_allocation, 0) <= 0;
+    reply_free(world_step(&world));
+    insist(command);
+    (void)world_transcript(&world);
+    return reached;
+}
+
+/* A mention counts once, however often the message is tried; and marking it takes it away. */
+static void test_memory_of_read_state(void **state)
+{
+    bool reached = true;
+
+    (void)state;
+    world_open(&world, NULL);
+    ann = world_login(&world, "ann", 1);
+    struct actor bob = world_login(&world, "bob", 1);
+    WORLD_REQUIRE(
+        world_do(&world, world_command(&world, COMMAND_ROOM_CREATE, &ann, "room", NULL)) == SP_OK);
+    WORLD_REQUIRE(world_do(&world, world_command(&world, COMMAND_ROOM_JOIN, &bob, "room", NULL)) ==
+                  SP_OK);
+    for (long n = 1; reached; n++) {
+        struct command *mark = world_command(&world, COMMAND_MARK_READ, &bob, "room", NULL);
+        mark->read_up_to = UINT64_MAX;
+        reached = run_with_failure(post("for @bob"), n);
+        check_unread(&bob, 1, 1);
+        check_unread(&ann, 0, 0);
+        reached = run_with_failure(mark, n) || reached;
+        check_unread(&bob, 0, 0);
+    }
+    world_verify(&world);
+    world_close(&world);
+}
+
 static void test_memory_of_sqlite(void **state)
 {
     long n = 1;
@@ -494,6 +546,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_write_fails_in_the_middle, set_up, tear_down),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_of_read_state),
         cmocka_unit_test(test_memory_of_sqlite),
     };
 

@@ -237,6 +237,13 @@ static void say_row(struct world *world, const struct row *row)
     }
 }
 
+static void say_read_state(struct world *world, const struct read_state *state)
+{
+    say(world, "%s read %llu of %llu, unread %llu, mentions %u\n", state->log.name,
+        (unsigned long long)state->sequence, (unsigned long long)state->log.head_sequence,
+        (unsigned long long)state->unread, state->mentions);
+}
+
 static void say_reply(struct world *world, const struct reply *reply)
 {
     switch (reply->kind) {
@@ -285,6 +292,10 @@ static void say_reply(struct world *world, const struct reply *reply)
     case REPLY_DONE:
         say(world, "reply done\n");
         break;
+    case REPLY_READ_STATE:
+        say(world, "reply ");
+        say_read_state(world, &reply->read_state);
+        break;
     case REPLY_PAGE:
         say(world, "reply page from %llu of %zu\n", (unsigned long long)reply->page.from,
             reply->page.count);
@@ -314,6 +325,9 @@ struct reply *world_step(struct world *world)
             say(world, "erased %lld/%llu to %llu\n", (long long)publication->erased.log_number,
                 (unsigned long long)publication->erased.first,
                 (unsigned long long)publication->erased.last);
+        } else if (publication->kind == PUBLISH_READ_STATE) {
+            say(world, "for %lld: ", (long long)publication->read.member);
+            say_read_state(world, publication->read.state);
         } else if (publication->kind == PUBLISH_DISCARD) {
             say(world, "discard %02x from %u\n", publication->discard.file.bytes[0],
                 publication->discard.bucket);
