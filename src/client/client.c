@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/internal.h"
+#include "client/store.h"
 #include "client/transfer.h"
 #include "crypto/secret.h"
 
@@ -209,6 +210,9 @@ bool sp_client_next(struct sp_client *client, struct sp_notice *out)
 {
     bool made = core_next(&client->core, out);
 
+    if (!made) {
+        store_flush(client->core.store);
+    }
     follow_core(client);
     return made;
 }
