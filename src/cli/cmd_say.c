@@ -121,7 +121,7 @@ static int give_up(struct saying *saying, enum sp_error error)
     /* What another entry has failed with says nothing about this one. */
     if (saying->number > 0 &&
         (error_is_passing(error) || cli->session.unknown || (!saying->tried && !interrupted))) {
-        (void)snprintf(what, sizeof(what), "not posted to %s", saying->room);
+        (void)snprintf(what, sizeof(what), "not posted to %s yet", saying->room);
         int code = keep_say_kept(cli, saying->number, error, what);
         return interrupted ? EXIT_INTERRUPTED : code;
     }

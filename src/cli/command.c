@@ -81,13 +81,16 @@ static const struct command commands[] = {
      cmd_device_revoke, "shut a device out, for ever",
      "Its sessions end within a second. A device is named by its label, or by the first 6 digits\n"
      "or more of its fingerprint.\n"},
-    {"send", "ROOM PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_send, "send files to a room",
+    {"send", "ROOM PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_QUEUE), cmd_send,
+     "send files to a room",
      "Success means: the server has every byte, verified, on its disk. '-' is standard input and\n"
      "needs --name.\n"},
-    {"submit", "BOX PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_submit,
-     "submit files to a box",
+    {"submit", "BOX PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_QUEUE),
+     cmd_submit, "submit files to a box",
      "Success means: the server has every byte, verified, on its disk. Whatever is not there is\n"
-     "called NOT SUBMITTED; nothing is kept for later. '-' is standard input and needs --name.\n"},
+     "called NOT SUBMITTED; nothing is kept for later, unless --queue is given: then the outbox\n"
+     "keeps the path, size and SHA-256, not the bytes (exit code 75), and sends the file if it is\n"
+     "still the same. '-' is standard input and needs --name.\n"},
     {"get", "ID", 1, 1, OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_FORCE), cmd_get, "get a file",
      "ID is the file's id, or its first 6 digits or more. The file gets its own name, in the\n"
      "current directory, and only when its SHA-256 is right; nothing is overwritten without\n"

@@ -125,7 +125,7 @@ int keep_say_kept(struct cli *cli, uint64_t number, enum sp_error error, const c
     if (sp_outbox_count(cli->store, &waiting, &held) != SP_OK) {
         waiting = 1; /* it is there: only how many there are cannot be told */
     }
-    say_warning(&cli->out, "%s yet: %s (%s); kept in the outbox (%llu waiting)", what, text,
+    say_warning(&cli->out, "%s: %s (%s); kept in the outbox (%llu waiting)", what, text,
                 sp_error_name(error), (unsigned long long)waiting);
     say_hint(&cli->out, "it is sent with the next command that connects; see: sealpost outbox");
     if (cli->out.mode == OUTPUT_JSON && sp_outbox_next(cli->store, number - 1, &entry) == SP_OK &&

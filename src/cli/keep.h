@@ -28,7 +28,7 @@ void keep_say_sent(struct cli *cli, uint64_t sent);
 
 /*
  * The entry NUMBER stays in the outbox, because of ERROR: says so, in JSON on standard output, too.
- * WHAT as in "not posted to den". Returns EXIT_KEPT.
+ * WHAT as in "not posted to den yet". Returns EXIT_KEPT.
  */
 int keep_say_kept(struct cli *cli, uint64_t number, enum sp_error error, const char *what);
 
