@@ -174,7 +174,13 @@ SP_API SP_CHECK enum sp_error sp_outbox_sent(struct sp_store *store, uint64_t nu
 SP_API SP_CHECK enum sp_error sp_outbox_failed(struct sp_store *store, uint64_t number,
                                                enum sp_error error, const char *reason, bool hold);
 
-/* Of each entry that was tried: ERROR and, with SP_OK, its result. */
+/* What came of a message that was sent and is no entry any more: *RESULT has .sequence, .hash and
+ * .time_ms. SP_ENOTFOUND: it was not, or it is one of more than 1,000 since. */
+SP_API SP_CHECK enum sp_error
+sp_outbox_find_sent(struct sp_store *store, const struct sp_once *once, struct sp_notice *result);
+
+/* Of each entry that was tried: ERROR and, with SP_OK, its result. ENTRY is valid until
+ * sp_outbox_next(). */
 typedef void (*sp_drain_fn)(void *context, const struct sp_outbox_entry *entry, enum sp_error error,
                             const struct sp_notice *result);
 

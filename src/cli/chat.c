@@ -34,6 +34,7 @@ static void on_login(struct chat *chat, const struct sp_notice *notice)
     session_logged_in(&chat->cli->session, &notice->login);
     chat->backoff_ms = FIRST_BACKOFF_MS;
     chat->offline_since_ms = 0;
+    chat->drain_due = true;
     followed_resume(chat);
     chat->face->online(chat);
 }
@@ -84,6 +85,9 @@ static void on_notice(struct chat *chat, const struct sp_notice *notice)
     case SP_NOTICE_EVENT:
         on_event(chat, &notice->event);
         break;
+    case SP_NOTICE_HISTORY:
+        session_tell_history(&chat->cli->session, notice);
+        break;
     case SP_NOTICE_FOLLOW_ENDED:
         chat->face->follow_ended(chat, notice->log.name, notice->error, notice->text);
         followed_remove(chat, notice->log.name);
@@ -92,6 +96,11 @@ static void on_notice(struct chat *chat, const struct sp_notice *notice)
         (void)tasks_take(chat, notice);
         break;
     }
+}
+
+static void on_other(void *context, const struct sp_notice *notice)
+{
+    on_notice(context, notice);
 }
 
 static void take_notices(struct chat *chat)
@@ -217,6 +226,9 @@ static void run(struct chat *chat)
         take_notices(chat);
         take_lines(chat);
         keep_connected(chat);
+        if (chat->drain_due && chat->cli->session.online) {
+            tasks_drain(chat, on_other);
+        }
         tasks_start(chat);
         if (!output_flush(&chat->cli->out) || is_finished(chat)) {
             break;
@@ -271,7 +283,11 @@ int cmd_chat(struct cli *cli)
     if (option_given(options, OPTION_LINES)) {
         chat.recent = options->number[OPTION_LINES];
     }
-    chat.code = cli_open_patiently(cli);
+    chat.code = cli_prepare(cli);
+    if (chat.code == 0) {
+        keep_open(cli, SP_STORE_CREATE);
+        chat.code = cli_open_patiently(cli);
+    }
     if (chat.code != 0) {
         return chat.code;
     }

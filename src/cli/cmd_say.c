@@ -6,11 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/name.h"
 #include "cli/cli.h"
 #include "cli/json_out.h"
 #include "cli/keep.h"
 #include "cli/show.h"
+
+#define LOOK_MS 100 /* how often the outbox is looked at while another process has it */
 
 /* A server may allow longer messages than this version knows; more than this nobody means. */
 #define MAX_INPUT_BYTES (1024 * 1024UL)
@@ -144,45 +147,72 @@ static void on_entry(void *context, const struct sp_outbox_entry *entry, enum sp
     (void)snprintf(saying->reason, sizeof(saying->reason), "%s", result->text);
 }
 
-/* Another process has the outbox: whether it has dealt with our message. */
+/* Another process has the outbox: whether it has dealt with our message. SP_EBUSY: not yet. */
 static enum sp_error look_elsewhere(struct saying *saying)
 {
     struct sp_outbox_entry entry;
     enum sp_error error = sp_outbox_next(saying->cli->store, saying->number - 1, &entry);
+    bool there = error == SP_OK && entry.number == saying->number;
 
-    if (error == SP_ENOTFOUND || (error == SP_OK && entry.number != saying->number)) {
-        return SP_OK; /* it was sent */
+    if (error != SP_OK && error != SP_ENOTFOUND) {
+        return error;
     }
-    if (error == SP_OK && entry.held) {
-        saying->tried = true;
+    if (there && !entry.held) {
+        return SP_EBUSY;
+    }
+    saying->tried = true;
+    if (there) {
         saying->error = entry.error;
         (void)snprintf(saying->reason, sizeof(saying->reason), "%s", entry.reason);
-        return SP_OK;
+    } else {
+        error = sp_outbox_find_sent(saying->cli->store, &saying->once, &saying->result);
+        saying->error = error == SP_ENOTFOUND ? SP_ECANCELLED : error;
+        (void)snprintf(saying->reason, sizeof(saying->reason), "it was dropped from the outbox");
     }
-    return error == SP_OK ? SP_EBUSY : error;
+    session_keep_text(&saying->cli->session, saying->reason);
+    return saying->error;
 }
 
 /* One pass over the outbox, which ends with this message. */
-static enum sp_error attempt(struct session *session, void *context, struct sp_notice *notice)
+static enum sp_error attempt(struct saying *saying)
 {
-    struct saying *saying = context;
+    struct session *session = &saying->cli->session;
     struct sp_drained drained;
+    bool own = false;
     enum sp_error error = session_drain(session, saying->number, on_entry, saying, &drained);
 
-    (void)notice;
-    keep_say_sent(saying->cli, drained.sent > 0 && saying->tried && saying->error == SP_OK
-                                   ? drained.sent - 1
-                                   : drained.sent);
+    own = saying->tried && saying->error == SP_OK;
+    keep_say_sent(saying->cli, drained.sent - (own ? 1 : 0));
     if (saying->tried) {
         session->unknown = sp_error_class(saying->error) == SP_CLASS_UNKNOWN;
         session_keep_text(session, saying->reason);
-        return error == SP_OK ? saying->error : error;
+        return saying->error;
     }
     return error == SP_OK ? look_elsewhere(saying) : error;
 }
 
-/* Whoever has sent the message knows what came of it; the server says it again. */
-static enum sp_error ask_again(struct saying *saying)
+/* As long as somebody would wait, and no longer: what is in the outbox is not lost. */
+static enum sp_error attempt_patiently(struct saying *saying)
+{
+    struct session *session = &saying->cli->session;
+    int64_t until_ms = clock_monotonic_ms(session->output->clock) + session->timeout_ms;
+    enum sp_error error = SP_OK;
+
+    for (;;) {
+        error = session->online ? SP_OK : session_connect(session);
+        if (error == SP_OK) {
+            error = attempt(saying);
+        }
+        if (error == SP_OK || !error_is_passing(error) ||
+            clock_monotonic_ms(session->output->clock) >= until_ms ||
+            !session_idle(session, LOOK_MS)) {
+            return error;
+        }
+    }
+}
+
+/* Without an outbox. */
+static enum sp_error post_directly(struct saying *saying)
 {
     struct action action = {.kind = ACTION_POST,
                             .log = saying->room,
@@ -205,12 +235,7 @@ static int post(struct saying *saying)
         forget(saying);
         return report_failure(saying, SP_ETOOLARGE);
     }
-    if (saying->number > 0) {
-        error = session_retry(&cli->session, true, attempt, saying, &saying->result);
-    }
-    if (error == SP_OK && !saying->tried) {
-        error = ask_again(saying);
-    }
+    error = saying->number > 0 ? attempt_patiently(saying) : post_directly(saying);
     return error == SP_OK ? report_success(saying) : give_up(saying, error);
 }
 

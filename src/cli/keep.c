@@ -98,6 +98,27 @@ void keep_drain(struct cli *cli)
     }
 }
 
+void keep_settle(struct cli *cli, uint64_t number, bool kept, enum sp_error error,
+                 const struct sp_notice *result)
+{
+    enum sp_error settled = SP_OK;
+
+    if (number == 0 || cli->store == NULL) {
+        return;
+    }
+    if (error == SP_OK && result != NULL) {
+        settled = sp_outbox_sent(cli->store, number, result);
+    } else if (kept) {
+        settled = sp_outbox_failed(cli->store, number, error, sp_error_text(error), false);
+    } else {
+        settled = sp_outbox_drop(cli->store, number);
+    }
+    if (settled != SP_OK && settled != SP_ENOTFOUND) {
+        say_warning(&cli->out, "number %llu of the outbox: %s", (unsigned long long)number,
+                    sp_error_text(settled));
+    }
+}
+
 int keep_fail(struct cli *cli, enum sp_error error, const char *subject, const char *what,
               const char *log)
 {

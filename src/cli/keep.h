@@ -32,6 +32,11 @@ void keep_say_sent(struct cli *cli, uint64_t sent);
  */
 int keep_say_kept(struct cli *cli, uint64_t number, enum sp_error error, const char *what);
 
+/* The entry NUMBER (0: none) is over: with SP_OK, RESULT is what came of it; else it is forgotten,
+ * unless it is KEPT. */
+void keep_settle(struct cli *cli, uint64_t number, bool kept, enum sp_error error,
+                 const struct sp_notice *result);
+
 /*
  * cli_fail() with "WHAT LOG", for what may have failed because the log's history is not the one
  * that was seen: then the hint says how to decide.

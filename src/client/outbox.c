@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/name.h"
+#include "client/core.h"
 #include "client/outbox_file.h"
 #include "client/store.h"
 
@@ -238,10 +239,11 @@ static enum sp_error keep_posted(struct sp_store *store, uint64_t number,
     if (error == SP_OK) {
         error = store_execute(store,
                               "INSERT OR IGNORE INTO posted(log, sequence, hash, client_id, salt,"
-                              " text, created_ms) SELECT ?, ?, ?, client_id, salt, text, created_ms"
+                              " text, created_ms, time_ms) SELECT ?, ?, ?, client_id, salt, text,"
+                              " created_ms, ?"
                               " FROM outbox WHERE no = ? AND kind = 1",
-                              "iubu", log.number, result->sequence, result->hash,
-                              sizeof result->hash, number);
+                              "iubiu", log.number, result->sequence, result->hash,
+                              sizeof result->hash, result->time_ms, number);
     }
     return error != SP_OK
                ? error
@@ -275,6 +277,30 @@ enum sp_error sp_outbox_failed(struct sp_store *store, uint64_t number, enum sp_
                          " ? WHERE no = ?",
                          "itiu", (int64_t)error, reason == NULL ? "" : reason, (int64_t)hold,
                          number);
+}
+
+enum sp_error sp_outbox_find_sent(struct sp_store *store, const struct sp_once *once,
+                                  struct sp_notice *result)
+{
+    struct statement *row = NULL;
+
+    core_notice(result, SP_NOTICE_RESULT, 0);
+    enum sp_error error = store_query(store, &row,
+                                      "SELECT sequence, hash, time_ms FROM posted WHERE client_id"
+                                      " = ?",
+                                      "b", once->client_id, sizeof once->client_id);
+    if (error != SP_OK) {
+        return error;
+    }
+    bool found = statement_next(row);
+    if (found) {
+        result->sequence = statement_get_u64(row);
+        statement_get_bytes(row, result->hash, sizeof result->hash);
+        result->time_ms = statement_get_i64(row);
+    }
+    error = statement_finish(row);
+    statement_free(row);
+    return error == SP_OK && !found ? SP_ENOTFOUND : error;
 }
 
 /* ---- Who drains ---- */

@@ -4,7 +4,7 @@
 
 /*
  * Never changed, only added to. Times are milliseconds since 1970, by this device's clock but for
- * events.time_ms.
+ * time_ms, which is the server's.
  *
  * owner   one row: whose store it is. listed_ms: the last list of the logs that came to its end
  * logs    name '': another log has it now. sequence, hash: the head that was seen, 0: none. stale:
@@ -38,7 +38,8 @@ static const char version_1[] =
 
     "CREATE TABLE posted(no INTEGER PRIMARY KEY, log INTEGER NOT NULL REFERENCES logs(no),"
     " sequence INTEGER NOT NULL, hash BLOB NOT NULL, client_id BLOB NOT NULL UNIQUE,"
-    " salt BLOB NOT NULL, text BLOB NOT NULL, created_ms INTEGER NOT NULL) STRICT;"
+    " salt BLOB NOT NULL, text BLOB NOT NULL, created_ms INTEGER NOT NULL,"
+    " time_ms INTEGER NOT NULL) STRICT;"
     "CREATE INDEX posted_in ON posted(log, sequence);"
 
     "CREATE TABLE outbox(no INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL,"
