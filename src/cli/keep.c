@@ -148,7 +148,8 @@ int keep_say_kept(struct cli *cli, uint64_t number, enum sp_error error, const c
     }
     say_warning(&cli->out, "%s: %s (%s); kept in the outbox (%llu waiting)", what, text,
                 sp_error_name(error), (unsigned long long)waiting);
-    say_hint(&cli->out, "it is sent with the next command that connects; see: sealpost outbox");
+    say_hint(&cli->out,
+             "it is sent with the next command that connects; see: sealpost outbox list");
     if (cli->out.mode == OUTPUT_JSON && sp_outbox_next(cli->store, number - 1, &entry) == SP_OK &&
         entry.number == number) {
         json_open(&json, cli->out.data, "kept");
