@@ -16,10 +16,10 @@ void convert_status(const sealpost_v1_StatusResult *in, struct sp_status *out);
 
 /* What the strings of one event need: each with a NUL. */
 #define CONVERT_STRINGS_BYTES (LIMIT_EVENT_BODY_BYTES + 4)
-/* An event with the chain up to it, HASH. *OUT is part of a fresh notice; it points to AUTHOR,
+/* An event with the chain up to it, HASH. *EVENT is part of a fresh notice; it points to AUTHOR,
  * LOG_NAME and STRINGS. */
 void convert_event(const struct event_view *view, const char *author, const char *log_name,
-                   const struct digest *hash, char *strings, struct sp_event *out);
+                   const struct digest *hash, char *strings, struct sp_event *event);
 
 /* The server's number; 0, which no error has, becomes SP_EINTERNAL. */
 enum sp_error convert_error(uint32_t number);

@@ -137,29 +137,26 @@ class Outbox(harness.TestCase):
         alice = self.room("before")
         slow = Slow(self.server.port, 0.4)
         self.addCleanup(slow.close)
-        alice.ok("outbox", "list")
-        for i in range(2):
-            run = alice.popen("say", "before", f"{i}", env={"SEALPOST_SERVER": slow.address},
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            harness.wait_until(lambda: len(waiting(alice)) == i + 1, 20, "the outbox")
-            run.kill()
-            run.wait()
-        self.assertEqual(texts(alice, "before"), ["0", "1"])
+        run = alice.popen("say", "before", "mine", env={"SEALPOST_SERVER": slow.address}, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL)
+        harness.wait_until(lambda: waiting(alice), 20, "the outbox")
+        run.kill()
+        run.wait()
+        self.assertEqual(texts(alice, "before"), ["mine"])
 
     def test_killed_after_it_was_sent(self):
         alice = self.room("after")
         slow = Slow(self.server.port, 0.5)
         self.addCleanup(slow.close)
-        for i in range(2):
-            before = self.events()
-            run = alice.popen("say", "after", f"{i}", env={"SEALPOST_SERVER": slow.address},
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            harness.wait_until(lambda: self.events() > before, 30, "the message on the server")
-            run.kill()  # the answer is on its way
-            run.wait()
-            self.assertEqual(waiting(alice), [f"{i}"])
-            self.assertIn("sent 1 from the outbox", alice.ok("whoami").err)
-        self.assertEqual(texts(alice, "after"), ["0", "1"])
+        before = self.events()
+        run = alice.popen("say", "after", "mine", env={"SEALPOST_SERVER": slow.address}, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL)
+        harness.wait_until(lambda: self.events() > before, 30, "the message on the server")
+        run.kill()  # the answer is on its way
+        run.wait()
+        self.assertEqual(waiting(alice), ["mine"])
+        self.assertIn("sent 1 from the outbox", alice.ok("whoami").err)
+        self.assertEqual(texts(alice, "after"), ["mine"])
 
     def test_refused(self):
         alice = self.room("mine")
@@ -202,9 +199,7 @@ class Outbox(harness.TestCase):
         result = say("two", env=alice.env(HOME="/dev/null/nobody"))
         self.assertEqual(result.code, 0, result)
         self.server.kill()
-        for options in ({"preexec_fn": no_room}, {"env": alice.env(HOME="/dev/null/nobody")},
-                        {"env": alice.env(HOME=None)}):
-            shutil.rmtree(alice.path(".local"), ignore_errors=True)
+        for options in ({"preexec_fn": no_room}, {"env": alice.env(HOME=None)}):
             result = say("three", **options)
             self.assertEqual(result.code, 69, result)
             self.assertIn("nothing was kept of it", result.err)
