@@ -166,11 +166,19 @@ SP_API SP_CHECK enum sp_error sp_outbox_release(struct sp_store *store, uint64_t
 /* Forgets an entry; NUMBER 0: all of them. One that was attempted may be there all the same. */
 SP_API SP_CHECK enum sp_error sp_outbox_drop(struct sp_store *store, uint64_t number);
 
-/* For programs that send entries by themselves: ENTRY was acknowledged, by the notice RESULT; or it
- * was not, because of ERROR: it waits on, or with HOLD is held. An entry that is gone is no error.
+/*
+ * What is kept and decided from here to sp_outbox_commit() is written at once, durable when that
+ * returns SP_OK; else nothing of it is. Other processes cannot write meanwhile: it is for a moment,
+ * without waiting for anything. SP_EINVALID: it was begun already, or not begun.
  */
-SP_API SP_CHECK enum sp_error sp_outbox_sent(struct sp_store *store, uint64_t number,
-                                             const struct sp_notice *result);
+SP_API SP_CHECK enum sp_error sp_outbox_begin(struct sp_store *store);
+SP_API SP_CHECK enum sp_error sp_outbox_commit(struct sp_store *store);
+
+/* For programs that send entries by themselves: ENTRY was acknowledged, by the notice RESULT, which
+ * is written down within a tenth of a second, while the client is serviced (if it is not, the entry
+ * is sent again, and not doubled); or it was not, because of ERROR: it waits on, or with HOLD is
+ * held. An entry that is gone is no error. */
+SP_API void sp_outbox_sent(struct sp_store *store, uint64_t number, const struct sp_notice *result);
 SP_API SP_CHECK enum sp_error sp_outbox_failed(struct sp_store *store, uint64_t number,
                                                enum sp_error error, const char *reason, bool hold);
 

@@ -140,7 +140,7 @@ static void keep_connected(struct chat *chat)
     }
 }
 
-static void take_lines(struct chat *chat)
+static void read_lines(struct chat *chat)
 {
     char *line = NULL;
     size_t size = 0;
@@ -162,6 +162,34 @@ static void take_lines(struct chat *chat)
         case LINE_NONE:
             return;
         }
+    }
+}
+
+/* Whether lines are taken now. Those of a pipe are taken many at a time, see below. */
+static bool wants_lines(const struct chat *chat)
+{
+    bool many = chat->cli->store != NULL && !chat->interactive && chat->face == &chat_line_face;
+
+    return chat->reading && chat->task_count < (many ? CHAT_MAX_TASKS / 2 : CHAT_MAX_TASKS);
+}
+
+/* All lines that are there go into the outbox in one step: each step waits for the disk. */
+static void take_lines(struct chat *chat)
+{
+    struct sp_store *store = chat->face == &chat_line_face ? chat->cli->store : NULL;
+    bool begun = false;
+
+    if (!wants_lines(chat) || !line_reader_has_any(&chat->input)) {
+        return;
+    }
+    begun = store != NULL && sp_outbox_begin(store) == SP_OK;
+    read_lines(chat);
+    if (begun && sp_outbox_commit(store) != SP_OK) {
+        say_warning(&chat->cli->out, "the last lines cannot be kept in the outbox");
+        tasks_are_not_kept(chat);
+    }
+    for (struct task *task = chat->tasks; task != NULL; task = task->next) {
+        task->fresh = false;
     }
 }
 
@@ -192,7 +220,7 @@ static int timeout_ms(const struct chat *chat)
 static void wait_and_move(struct chat *chat)
 {
     struct sp_client *client = chat->cli->session.client;
-    bool want_lines = chat->reading && chat->task_count < CHAT_MAX_TASKS;
+    bool want_lines = wants_lines(chat);
     struct pollfd fds[] = {
         {.fd = -1},
         {.fd = want_lines ? STDIN_FILENO : -1, .events = POLLIN},

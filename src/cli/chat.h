@@ -37,6 +37,7 @@ struct task {
     bool silent;           /* asked for by chat itself */
     bool maybe_done;       /* an attempt was cut off */
     uint64_t number;       /* in the outbox, until it is done; 0: it is not there */
+    bool fresh;            /* it has been put there just now */
     bool kept;             /* it is over, and stays in the outbox */
     uint32_t request;      /* 0: not asked (again) yet */
     int64_t not_before_ms; /* monotonic; after "busy" */
@@ -102,6 +103,8 @@ SP_CHECK enum sp_error task_set_text(struct task *task, const char *text, size_t
 /* Puts TASK, a text to be posted, into the outbox, before it is asked for. Without one it is posted
  * all the same. */
 void task_keep(struct chat *chat, struct task *task);
+/* What was put there just now is not there. */
+void tasks_are_not_kept(struct chat *chat);
 /* Sends what waits in the outbox, that of tasks included, which are then over. */
 void tasks_drain(struct chat *chat, sp_notice_fn other);
 /* Ends TASK with an error before it was asked for, and frees it. */

@@ -118,6 +118,15 @@ void task_refuse(struct chat *chat, struct task *task, enum sp_error error, cons
     finish(chat, task, error, text, NULL);
 }
 
+void tasks_are_not_kept(struct chat *chat)
+{
+    for (struct task *task = chat->tasks; task != NULL; task = task->next) {
+        if (task->request == 0 && task->fresh) {
+            task->number = 0;
+        }
+    }
+}
+
 /* Whatever has ended it all: what is in the outbox stays there. */
 void tasks_fail(struct chat *chat, enum sp_error error, const char *text)
 {
@@ -137,6 +146,7 @@ void task_keep(struct chat *chat, struct task *task)
     }
     error = sp_outbox_keep_message(cli->store, task->log, &task->action.once, task->text,
                                    task->action.size, &task->number);
+    task->fresh = true;
     if (error != SP_OK && error != SP_ETOOLARGE) { /* that the server says */
         say_warning(&cli->out, "it cannot be kept in the outbox: %s", sp_error_text(error));
     }

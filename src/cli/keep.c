@@ -107,7 +107,7 @@ void keep_settle(struct cli *cli, uint64_t number, bool kept, enum sp_error erro
         return;
     }
     if (error == SP_OK && result != NULL) {
-        settled = sp_outbox_sent(cli->store, number, result);
+        sp_outbox_sent(cli->store, number, result);
     } else if (kept) {
         settled = sp_outbox_failed(cli->store, number, error, sp_error_text(error), false);
     } else {

@@ -203,7 +203,7 @@ static enum sp_error settle(struct drainer *drainer, const struct sp_outbox_entr
     }
     if (error == SP_OK) {
         drainer->out->sent++;
-        kept = sp_outbox_sent(drainer->store, entry->number, notice);
+        sp_outbox_sent(drainer->store, entry->number, notice);
     } else if (refused && entry->number == drainer->drain->fresh) {
         kept = sp_outbox_drop(drainer->store, entry->number);
         kept = kept == SP_ENOTFOUND ? SP_OK : kept;
@@ -249,7 +249,7 @@ static enum sp_error drain_all(struct drainer *drainer)
     enum sp_error error = look_for_posted(drainer);
 
     while (error == SP_OK) {
-        error = sp_outbox_next(drainer->store, after, &entry);
+        error = outbox_next(drainer->store, after, &entry);
         if (error != SP_OK) {
             return error == SP_ENOTFOUND ? SP_OK : error;
         }

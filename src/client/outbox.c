@@ -174,6 +174,12 @@ static enum sp_error read_entry(struct sp_store *store, struct statement *row,
 
 enum sp_error sp_outbox_next(struct sp_store *store, uint64_t after, struct sp_outbox_entry *out)
 {
+    store_flush(store);
+    return outbox_next(store, after, out);
+}
+
+enum sp_error outbox_next(struct sp_store *store, uint64_t after, struct sp_outbox_entry *out)
+{
     struct statement *row = NULL;
 
     *out = (struct sp_outbox_entry){.log = "", .text = "", .path = "", .name = "", .reason = ""};
@@ -194,6 +200,7 @@ enum sp_error sp_outbox_next(struct sp_store *store, uint64_t after, struct sp_o
 enum sp_error sp_outbox_count(struct sp_store *store, uint64_t *waiting, uint64_t *held)
 {
     *held = 0;
+    store_flush(store);
     enum sp_error error =
         store_number(store, waiting, "SELECT count(*) FROM outbox WHERE held = 0", "");
     return error != SP_OK
@@ -207,6 +214,7 @@ enum sp_error sp_outbox_count(struct sp_store *store, uint64_t *waiting, uint64_
 static enum sp_error change(struct sp_store *store, const char *one, const char *all,
                             uint64_t number)
 {
+    store_flush(store);
     enum sp_error error =
         number > 0 ? store_execute(store, one, "u", number) : store_execute(store, all, "");
 
@@ -252,26 +260,45 @@ static enum sp_error keep_posted(struct sp_store *store, uint64_t number,
                                "i", (int64_t)LIMIT_STORE_POSTED);
 }
 
-enum sp_error sp_outbox_sent(struct sp_store *store, uint64_t number,
-                             const struct sp_notice *result)
+enum sp_error outbox_write_sent(struct sp_store *store, uint64_t number,
+                                const struct sp_notice *result)
 {
-    store_flush(store);
-    enum sp_error error = store_begin(store);
-    if (error != SP_OK) {
-        return error;
-    }
+    enum sp_error error = SP_OK;
+
     if (result->log.name[0] != '\0') { /* of a message: a file's result does not name its log */
         error = keep_posted(store, number, result);
     }
-    if (error == SP_OK) {
-        error = store_execute(store, "DELETE FROM outbox WHERE no = ?", "u", number);
+    return error == SP_OK ? store_execute(store, "DELETE FROM outbox WHERE no = ?", "u", number)
+                          : error;
+}
+
+void sp_outbox_sent(struct sp_store *store, uint64_t number, const struct sp_notice *result)
+{
+    store_sent(store, number, result);
+}
+
+enum sp_error sp_outbox_begin(struct sp_store *store)
+{
+    store_flush(store);
+    enum sp_error error = store->batch ? SP_EINVALID : store_begin(store);
+    store->batch = store->batch || error == SP_OK;
+    return error;
+}
+
+enum sp_error sp_outbox_commit(struct sp_store *store)
+{
+    if (!store->batch) {
+        return SP_EINVALID;
     }
-    return store_end(store, error);
+    store_flush(store);
+    store->batch = false;
+    return store_end(store, db_in_transaction(store->db) ? SP_OK : SP_EIO);
 }
 
 enum sp_error sp_outbox_failed(struct sp_store *store, uint64_t number, enum sp_error error,
                                const char *reason, bool hold)
 {
+    store_flush(store);
     return store_execute(store,
                          "UPDATE outbox SET attempts = attempts + 1, error = ?, reason = ?, held ="
                          " ? WHERE no = ?",
@@ -285,6 +312,7 @@ enum sp_error sp_outbox_find_sent(struct sp_store *store, const struct sp_once *
     struct statement *row = NULL;
 
     core_notice(result, SP_NOTICE_RESULT, 0);
+    store_flush(store);
     enum sp_error error = store_query(store, &row,
                                       "SELECT sequence, hash, time_ms FROM posted WHERE client_id"
                                       " = ?",

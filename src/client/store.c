@@ -96,15 +96,18 @@ enum sp_error store_number(struct sp_store *store, uint64_t *out, const char *sq
 
 enum sp_error store_begin(struct sp_store *store)
 {
-    return db_execute(store->db, "BEGIN IMMEDIATE");
+    return db_execute(store->db, store->batch ? "SAVEPOINT part" : "BEGIN IMMEDIATE");
 }
 
 enum sp_error store_end(struct sp_store *store, enum sp_error error)
 {
     if (error == SP_OK) {
-        error = db_execute(store->db, "COMMIT");
+        error = db_execute(store->db, store->batch ? "RELEASE part" : "COMMIT");
     }
-    if (error != SP_OK) {
+    if (error == SP_OK) {
+        return SP_OK;
+    }
+    if (!store->batch || db_execute(store->db, "ROLLBACK TO part; RELEASE part") != SP_OK) {
         db_rollback(store->db);
     }
     return error;

@@ -26,6 +26,8 @@ struct sp_store {
     struct store_kept **kept_end;
     size_t kept_count;
     size_t kept_bytes;
+    int64_t kept_since_ms; /* monotonic: when the first of them came */
+    bool batch;            /* between sp_outbox_begin() and sp_outbox_commit() */
     /* What was read last points to these. */
     char name[LIMIT_LOG_NAME_BYTES + 1];
     char reason[REASON_BYTES];
@@ -122,12 +124,26 @@ void store_event(struct sp_store *store, const struct event_view *view, const ch
 /* A row of the list that began at STAMP_MS; and its end. */
 void store_row(struct sp_store *store, const struct sp_row *row, int64_t stamp_ms);
 void store_listed(struct sp_store *store, int64_t stamp_ms);
+/* The entry NUMBER of the outbox was acknowledged by RESULT: that is written down soon. If it is
+ * not, since the process ends before, the server is asked once more, and says so again. */
+void store_sent(struct sp_store *store, uint64_t number, const struct sp_notice *result);
 /* Writes what waits. */
 void store_flush(struct sp_store *store);
+/* The same if it has waited long enough: a commit is several syncs of the disk. */
+void store_flush_soon(struct sp_store *store);
+/* How long that is from now; -1: nothing waits. */
+int store_timeout_ms(const struct sp_store *store);
 /* Forgets it. */
 void store_drop_kept(struct sp_store *store);
 
 /* ---- The outbox: outbox.c ---- */
+
+/* sp_outbox_next() but for what is not written yet. */
+SP_CHECK enum sp_error outbox_next(struct sp_store *store, uint64_t after,
+                                   struct sp_outbox_entry *out);
+/* Takes the entry out of the outbox, and keeps the message. In a transaction. */
+SP_CHECK enum sp_error outbox_write_sent(struct sp_store *store, uint64_t number,
+                                         const struct sp_notice *result);
 
 /* Whoever holds the lock drains. False: another process does. */
 bool outbox_lock(struct sp_store *store);

@@ -1,4 +1,5 @@
-/* The events and rows that are kept: they wait, and are written in one transaction; bounded. */
+/* The events and rows that are kept, and what was sent: they wait, and are written in one
+ * transaction; bounded. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,9 @@
 #include "client/store.h"
 
 #define SLICE_OF_OLDEST 500 /* events that go at once when there are too many bytes */
+#define DELAY_MS 100        /* what waits to be written waits for more that long */
 
-enum kept_type { KEPT_EVENT, KEPT_ROW, KEPT_LIST_END };
+enum kept_type { KEPT_EVENT, KEPT_ROW, KEPT_LIST_END, KEPT_SENT };
 
 /* What waits to be written; the names and bytes behind it are its own. */
 struct store_kept {
@@ -24,6 +26,9 @@ struct store_kept {
     bool erased;
     uint8_t salt[SALT_BYTES];
     size_t body_bytes;
+    /* KEPT_SENT */
+    uint64_t number;
+    struct sp_notice result;
     /* KEPT_ROW */
     struct sp_row row;
     char name[LIMIT_LOG_NAME_BYTES + 1];
@@ -66,6 +71,9 @@ static struct store_kept *keep(struct sp_store *store, enum kept_type type, size
     }
     kept->type = type;
     kept->size = size;
+    if (store->kept == NULL) {
+        store->kept_since_ms = clock_monotonic_ms(clock_system());
+    }
     *store->kept_end = kept;
     store->kept_end = &kept->next;
     store->kept_count++;
@@ -110,6 +118,36 @@ void store_listed(struct sp_store *store, int64_t stamp_ms)
 
     if (kept != NULL) {
         kept->stamp_ms = stamp_ms;
+    }
+}
+
+void store_sent(struct sp_store *store, uint64_t number, const struct sp_notice *result)
+{
+    struct store_kept *kept = keep(store, KEPT_SENT, 0);
+
+    if (kept != NULL) {
+        kept->number = number;
+        kept->result = *result;
+        (void)snprintf(kept->name, sizeof kept->name, "%s", result->log.name);
+        kept->result.log.name = kept->name;
+    }
+}
+
+int store_timeout_ms(const struct sp_store *store)
+{
+    int64_t left_ms = -1;
+
+    if (store != NULL && store->kept != NULL) {
+        left_ms = store->kept_since_ms + DELAY_MS - clock_monotonic_ms(clock_system());
+        left_ms = left_ms < 0 ? 0 : left_ms;
+    }
+    return (int)left_ms;
+}
+
+void store_flush_soon(struct sp_store *store)
+{
+    if (store_timeout_ms(store) == 0) {
+        store_flush(store);
     }
 }
 
@@ -302,6 +340,8 @@ static enum sp_error write_one(struct batch *batch, const struct store_kept *kep
         return write_event(batch, kept);
     case KEPT_ROW:
         return write_row(batch->store, kept);
+    case KEPT_SENT:
+        return outbox_write_sent(batch->store, kept->number, &kept->result);
     case KEPT_LIST_END:
         return store_execute(batch->store, "UPDATE owner SET listed_ms = ?", "i", kept->stamp_ms);
     }

@@ -466,7 +466,8 @@ static void post(struct fixture *fixture, const struct history *history, const c
     result.log.kind = SP_LOG_ROOM;
     result.sequence = history->sequence;
     memcpy(result.hash, history->head.bytes, DIGEST_BYTES);
-    assert_int_equal(sp_outbox_sent(fixture->store, number, &result), SP_OK);
+    sp_outbox_sent(fixture->store, number, &result);
+    store_flush(fixture->store);
 }
 
 /* The server's history is SERVER now; of what was seen of it 1 to KEPT_COUNT are left. */
@@ -639,6 +640,35 @@ static void test_outbox(void **state)
     assert_true(waiting > numbers[2]); /* a number is never given again */
 }
 
+static void test_many_in_one_step(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sp_store *store = fixture->store;
+    struct sp_outbox_entry entry;
+    uint64_t number = 0;
+    uint64_t held = 0;
+
+    assert_int_equal(sp_outbox_commit(store), SP_EINVALID);
+    assert_int_equal(sp_outbox_begin(store), SP_OK);
+    assert_int_equal(sp_outbox_begin(store), SP_EINVALID);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "one", 3, &number), SP_OK);
+    assert_int_equal(sp_outbox_keep_message(store, "DEN", NULL, "bad", 3, &number), SP_ENAME);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "two", 3, &number), SP_OK);
+    sp_store_close(store); /* as if killed: all of it, or nothing */
+    peer_teardown((void **)&fixture->peer);
+    fixture->peer = NULL;
+    open_store(fixture);
+    store = fixture->store;
+    assert_int_equal(sp_outbox_next(store, 0, &entry), SP_ENOTFOUND);
+    assert_int_equal(sp_outbox_begin(store), SP_OK);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "one", 3, &number), SP_OK);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "two", 3, &number), SP_OK);
+    assert_int_equal(sp_outbox_drop(store, number), SP_OK);
+    assert_int_equal(sp_outbox_commit(store), SP_OK);
+    assert_int_equal(sp_outbox_count(store, &number, &held), SP_OK);
+    assert_int_equal(number, 1);
+}
+
 static void test_one_drains(void **state)
 {
     struct fixture *fixture = *state;
@@ -676,6 +706,7 @@ int main(void)
         TEST(test_accepted),
         TEST(test_another_device),
         TEST(test_outbox),
+        TEST(test_many_in_one_step),
         TEST(test_one_drains),
     };
 
