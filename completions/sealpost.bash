@@ -2,7 +2,7 @@
 _sealpost()
 {
     local cur prev word command='' second='' i
-    local commands='join chat say log room member device send submit get file box whoami status doctor version help'
+    local commands='join chat say log outbox room member device send submit get file box whoami status doctor version help'
     local options='--server --cert --key --ca --profile --json --plain --quiet --verbose --no-color --no-input
         --timeout --passphrase-file --help --version'
     cur=${COMP_WORDS[COMP_CWORD]}
@@ -41,8 +41,10 @@ _sealpost()
         case $command in
         join) options+=' --device --seal --force' ;;
         chat) options+=' --lines --commands' ;;
-        log) options+=' --lines --after --before --around --all --unread --since --follow' ;;
-        send | submit) options+=' --name' ;;
+        log) options+=' --lines --after --before --around --all --unread --since --follow --offline --accept-history' ;;
+        outbox) [[ $second == retry || $second == drop ]] && options+=' --all' ;;
+        room) [[ $second == list ]] && options+=' --offline' ;;
+        send | submit) options+=' --name --queue' ;;
         get) options+=' --output --force' ;;
         member) [[ $second == invite ]] && options+=' --role --rooms --days --renew --from --csv --files' ;;
         device)
@@ -56,6 +58,7 @@ _sealpost()
     fi
     case $command in
     '' | help) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+    outbox) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list retry drop' -- "$cur") ;;
     room) [[ -z $second ]] &&
         mapfile -t COMPREPLY < <(compgen -W 'list create join leave members read retention topic' -- "$cur") ;;
     member) [[ -z $second ]] && mapfile -t COMPREPLY < <(compgen -W 'list invite disable enable' -- "$cur") ;;

@@ -1,5 +1,5 @@
 # fish completion of sealpost(1)
-set -l commands join chat say log room member device send submit get file box whoami status doctor version help
+set -l commands join chat say log outbox room member device send submit get file box whoami status doctor version help
 set -l none "not __fish_seen_subcommand_from $commands"
 
 complete -c sealpost -f
@@ -7,6 +7,7 @@ complete -c sealpost -n $none -a join -d 'come into a team with a join code'
 complete -c sealpost -n $none -a chat -d 'talk in a room, live'
 complete -c sealpost -n $none -a say -d 'post a message'
 complete -c sealpost -n $none -a log -d 'show what was said in a room or a box'
+complete -c sealpost -n $none -a outbox -d 'what waits to be sent'
 complete -c sealpost -n $none -a room -d 'rooms'
 complete -c sealpost -n $none -a member -d 'members of the team'
 complete -c sealpost -n $none -a device -d 'what you log in from'
@@ -20,6 +21,11 @@ complete -c sealpost -n $none -a status -d 'show how the server is doing'
 complete -c sealpost -n $none -a doctor -d 'look at everything between you and a login'
 complete -c sealpost -n $none -a version -d 'show the version'
 complete -c sealpost -n $none -a help -d 'show help'
+complete -c sealpost -n '__fish_seen_subcommand_from outbox' -a 'list retry drop'
+complete -c sealpost -n '__fish_seen_subcommand_from retry drop' -l all -d 'every entry'
+complete -c sealpost -n '__fish_seen_subcommand_from log list' -l offline -d 'do not connect'
+complete -c sealpost -n '__fish_seen_subcommand_from log' -l accept-history -d "take the server's history"
+complete -c sealpost -n '__fish_seen_subcommand_from send submit' -l queue -d 'keep it if the server cannot be reached'
 complete -c sealpost -n '__fish_seen_subcommand_from room' -a 'list create join leave members read retention topic'
 complete -c sealpost -n '__fish_seen_subcommand_from file' -a list
 complete -c sealpost -n '__fish_seen_subcommand_from member' -a 'list invite disable enable'

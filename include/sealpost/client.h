@@ -121,6 +121,7 @@ enum sp_notice_type {
     SP_NOTICE_PRESENCE,     /* .presence */
     SP_NOTICE_PROGRESS,     /* of a transfer; .request, .progress */
     SP_NOTICE_READ_STATE,   /* of a room, changed by any device of the member; .log, .read */
+    SP_NOTICE_HISTORY, /* a log lacks what the store (sealpost/store.h) had seen; .log, .history */
 };
 
 /* What a member is in the team. */
@@ -201,6 +202,14 @@ struct sp_event {
 struct sp_progress {
     uint64_t done;  /* bytes, never fewer than before */
     uint64_t total; /* UINT64_MAX: not known */
+};
+
+/* What a log does not hold any more after a backup was restored, or a changed history accepted. */
+struct sp_history {
+    uint64_t seen;    /* the last event that had been seen */
+    uint64_t first;   /* the first that is missing, or another now */
+    uint64_t missing; /* how many of those that had been seen */
+    uint64_t own;     /* messages of this device among them: they are in the outbox now, held */
 };
 
 struct sp_presence {
@@ -303,6 +312,7 @@ struct sp_notice {
     struct sp_file file; /* results of send and get */
     struct sp_status status;
     struct sp_invitation invitation; /* result of sp_invite() */
+    struct sp_history history;
 };
 
 /*
@@ -360,6 +370,13 @@ struct sp_follow {
  * against the log's chain as they come. */
 SP_API SP_CHECK enum sp_error sp_follow(struct sp_client *client, const char *log,
                                         const struct sp_follow *follow, uint32_t *request);
+/*
+ * With a store: whether LOG is still the one that was seen; reads on at most one event. SP_OK with
+ * .log, SP_EINTEGRITY. Without one, or for a log that is not known, only what .log is. Ends a
+ * follow of the log.
+ */
+SP_API SP_CHECK enum sp_error sp_check_log(struct sp_client *client, const char *log,
+                                           uint32_t *request);
 SP_API SP_CHECK enum sp_error sp_unfollow(struct sp_client *client, const uint8_t log[SP_ID_BYTES],
                                           uint32_t *request);
 
@@ -402,6 +419,10 @@ SP_API SP_CHECK enum sp_error sp_get(struct sp_client *client, const char *id, i
 /* Ends a transfer; its result is then SP_ECANCELLED, unless it was too late. Of other requests it
  * does nothing. */
 SP_API void sp_cancel(struct sp_client *client, uint32_t request);
+
+/* More about the error that a request function has just returned, or "". Valid until the next call.
+ */
+SP_API const char *sp_client_reason(const struct sp_client *client);
 
 /* "libsealpost 0.1.0". Static. */
 SP_API const char *sp_version(void);

@@ -82,6 +82,17 @@
 #define DISK_RESERVE_BYTES (256L * 1024 * 1024) /* never given to uploads */
 #define RESERVE_STEP_BYTES (64L * 1024 * 1024)  /* for uploads of unknown size */
 
+/* A client's own store. */
+#define LIMIT_STORE_EVENTS_PER_LOG 5000       /* the newest of each log are kept */
+#define LIMIT_STORE_BYTES (64L * 1024 * 1024) /* of events and lists; then the oldest go */
+#define LIMIT_STORE_CATCH_UP 100000ULL        /* missed events of a log that are read after it */
+#define LIMIT_STORE_BATCH_EVENTS 256          /* that wait in memory to be written */
+#define LIMIT_STORE_BATCH_BYTES (1024L * 1024)
+#define LIMIT_STORE_POSTED 1000 /* own messages that could be offered again */
+#define LIMIT_OUTBOX_ENTRIES 10000
+#define LIMIT_OUTBOX_BYTES (64L * 1024 * 1024) /* of their texts */
+#define LIMIT_PATH_BYTES 4096                  /* of a file in the outbox */
+
 /* The server's log. */
 #define LIMIT_LOG_LINE_BYTES 1024      /* its newline included */
 #define LOG_RING_BYTES (1024 * 1024UL) /* lines that wait to be written */

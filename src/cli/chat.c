@@ -37,6 +37,7 @@ static void on_login(struct chat *chat, const struct sp_notice *notice)
     session_logged_in(&chat->cli->session, &notice->login);
     chat->backoff_ms = FIRST_BACKOFF_MS;
     chat->offline_since_ms = 0;
+    chat->drain_due = true;
     followed_resume(chat);
     chat->face->online(chat);
 }
@@ -92,6 +93,9 @@ static void on_notice(struct chat *chat, const struct sp_notice *notice)
         read_came(chat, notice->log.name, &notice->read);
         chat->face->read_state(chat, &notice->log, &notice->read);
         break;
+    case SP_NOTICE_HISTORY:
+        session_tell_history(&chat->cli->session, notice);
+        break;
     case SP_NOTICE_FOLLOW_ENDED:
         chat->face->follow_ended(chat, notice->log.name, notice->error, notice->text);
         followed_remove(chat, notice->log.name);
@@ -102,6 +106,11 @@ static void on_notice(struct chat *chat, const struct sp_notice *notice)
         }
         break;
     }
+}
+
+static void on_other(void *context, const struct sp_notice *notice)
+{
+    on_notice(context, notice);
 }
 
 static void take_notices(struct chat *chat)
@@ -141,7 +150,7 @@ static void keep_connected(struct chat *chat)
     }
 }
 
-static void take_lines(struct chat *chat)
+static void read_lines(struct chat *chat)
 {
     char *line = NULL;
     size_t size = 0;
@@ -163,6 +172,34 @@ static void take_lines(struct chat *chat)
         case LINE_NONE:
             return;
         }
+    }
+}
+
+/* Whether lines are taken now. Those of a pipe are taken many at a time, see below. */
+static bool wants_lines(const struct chat *chat)
+{
+    bool many = chat->cli->store != NULL && !chat->interactive && chat->face == &chat_line_face;
+
+    return chat->reading && chat->task_count < (many ? CHAT_MAX_TASKS / 2 : CHAT_MAX_TASKS);
+}
+
+/* All lines that are there go into the outbox in one step: each step waits for the disk. */
+static void take_lines(struct chat *chat)
+{
+    struct sp_store *store = chat->face == &chat_line_face ? chat->cli->store : NULL;
+    bool begun = false;
+
+    if (!wants_lines(chat) || !line_reader_has_any(&chat->input)) {
+        return;
+    }
+    begun = store != NULL && sp_outbox_begin(store) == SP_OK;
+    read_lines(chat);
+    if (begun && sp_outbox_commit(store) != SP_OK) {
+        say_warning(&chat->cli->out, "the last lines cannot be kept in the outbox");
+        tasks_are_not_kept(chat);
+    }
+    for (struct task *task = chat->tasks; task != NULL; task = task->next) {
+        task->fresh = false;
     }
 }
 
@@ -193,7 +230,7 @@ static int timeout_ms(const struct chat *chat)
 static void wait_and_move(struct chat *chat)
 {
     struct sp_client *client = chat->cli->session.client;
-    bool want_lines = chat->reading && chat->task_count < CHAT_MAX_TASKS;
+    bool want_lines = wants_lines(chat);
     struct pollfd fds[] = {
         {.fd = -1},
         {.fd = want_lines ? STDIN_FILENO : -1, .events = POLLIN},
@@ -227,6 +264,9 @@ static void run(struct chat *chat)
         take_notices(chat);
         take_lines(chat);
         keep_connected(chat);
+        if (chat->drain_due && chat->cli->session.online) {
+            tasks_drain(chat, on_other);
+        }
         tasks_start(chat);
         read_tell(chat);
         if (!output_flush(&chat->cli->out) || is_finished(chat)) {
@@ -283,7 +323,11 @@ int cmd_chat(struct cli *cli)
     if (option_given(options, OPTION_LINES)) {
         chat.recent = options->number[OPTION_LINES];
     }
-    chat.code = cli_open_patiently(cli);
+    chat.code = cli_prepare(cli);
+    if (chat.code == 0) {
+        keep_open(cli, SP_STORE_CREATE);
+        chat.code = cli_open_patiently(cli);
+    }
     if (chat.code != 0) {
         return chat.code;
     }

@@ -7,7 +7,7 @@
 #ifndef SP_CLI_CHAT_H
 #define SP_CLI_CHAT_H
 
-#include "cli/cli.h"
+#include "cli/keep.h"
 #include "cli/line_reader.h"
 #include "cli/target.h"
 
@@ -36,6 +36,9 @@ struct task {
     bool first;            /* the one that chat was started for: if it fails, chat ends */
     bool silent;           /* asked for by chat itself */
     bool maybe_done;       /* an attempt was cut off */
+    uint64_t number;       /* in the outbox, until it is done; 0: it is not there */
+    bool fresh;            /* it has been put there just now */
+    bool kept;             /* it is over, and stays in the outbox */
     uint32_t request;      /* 0: not asked (again) yet */
     int64_t not_before_ms; /* monotonic; after "busy" */
     uint64_t rows;
@@ -95,6 +98,7 @@ struct chat {
     bool marks;                          /* a person reads what is shown */
     int64_t mark_at_ms; /* monotonic: when the server is told; 0: nothing to tell */
     bool quit;
+    bool drain_due;        /* logged in anew: what waits in the outbox goes first */
     int code;              /* what chat exits with */
     int64_t connect_at_ms; /* monotonic; 0: connected, or connecting */
     int64_t offline_since_ms;
@@ -107,6 +111,13 @@ struct task *task_new(struct chat *chat, enum task_kind kind, const char *log);
 void task_hurry(struct chat *chat, struct task *task);
 /* Gives TASK a copy of SIZE bytes as its action's text. SP_ENOMEM. */
 SP_CHECK enum sp_error task_set_text(struct task *task, const char *text, size_t size);
+/* Puts TASK, a text to be posted, into the outbox, before it is asked for. Without one it is posted
+ * all the same. */
+void task_keep(struct chat *chat, struct task *task);
+/* What was put there just now is not there. */
+void tasks_are_not_kept(struct chat *chat);
+/* Sends what waits in the outbox, that of tasks included, which are then over. */
+void tasks_drain(struct chat *chat, sp_notice_fn other);
 /* Ends TASK with an error before it was asked for, and frees it. */
 void task_refuse(struct chat *chat, struct task *task, enum sp_error error, const char *text);
 /* Asks for all that can be asked for now. */

@@ -303,7 +303,7 @@ static void on_done(struct chat *chat, struct task *task, enum sp_error error, c
     }
     if (task->first && error != SP_OK) { /* nothing of what was wanted can be had */
         session_keep_text(&chat->cli->session, text);
-        chat->code = cli_fail(chat->cli, error, task->log, "cannot read %s", task->log);
+        chat->code = keep_fail(chat->cli, error, task->log, "cannot read", task->log);
         chat->quit = true;
         return;
     }

@@ -56,10 +56,14 @@ static void post(struct chat *chat, const char *text, size_t size)
         return;
     }
     task->action.kind = ACTION_POST;
+    if (size <= chat->cli->session.text_bytes) {
+        task_keep(chat, task);
+    }
     if (size > chat->cli->session.text_bytes) {
         task_refuse(chat, task, SP_ETOOLARGE, "");
     } else if (!chat->cli->session.online) {
-        say_note(&chat->cli->out, "not connected; it is posted as soon as that is possible");
+        say_note(&chat->cli->out, "not connected; it is posted as soon as that is possible%s",
+                 task->number > 0 ? ", and kept in the outbox until then" : "");
     }
 }
 
@@ -264,8 +268,18 @@ static void on_failure(struct chat *chat, const struct task *task, enum sp_error
     int code = 0;
 
     session_keep_text(session, text);
+    if (task->kept) {
+        char what[WORD_BYTES + LIMIT_LOG_NAME_BYTES];
+
+        (void)snprintf(what, sizeof(what), "not posted to %s yet", task->log);
+        code = keep_say_kept(chat->cli, task->number, error, what);
+        if (chat->code == 0 || chat->code == sp_error_exit_code(SP_EUNREACHABLE)) {
+            keep_code(chat, code); /* what has ended it all says more */
+        }
+        return;
+    }
     session->unknown = task->maybe_done;
-    code = cli_fail(chat->cli, error, task->log, "%s %s", failure_of(task), task->log);
+    code = keep_fail(chat->cli, error, task->log, failure_of(task), task->log);
     session->unknown = false;
     keep_code(chat, code);
     if (error == SP_ENOTJOINED && strcmp(task->log, chat->room) == 0) {

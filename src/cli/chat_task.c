@@ -103,17 +103,95 @@ static void task_free(struct task *task)
     free(task);
 }
 
-void task_refuse(struct chat *chat, struct task *task, enum sp_error error, const char *text)
+/* TASK is over; NOTICE is its result, if there is one. */
+static void finish(struct chat *chat, struct task *task, enum sp_error error, const char *text,
+                   const struct sp_notice *notice)
 {
     unlink_task(chat, task);
-    chat->face->done(chat, task, error, text[0] == '\0' ? sp_error_text(error) : text, NULL);
+    keep_settle(chat->cli, task->number, task->kept, error, notice);
+    chat->face->done(chat, task, error, text[0] == '\0' ? sp_error_text(error) : text, notice);
     task_free(task);
 }
 
+void task_refuse(struct chat *chat, struct task *task, enum sp_error error, const char *text)
+{
+    finish(chat, task, error, text, NULL);
+}
+
+void tasks_are_not_kept(struct chat *chat)
+{
+    for (struct task *task = chat->tasks; task != NULL; task = task->next) {
+        if (task->request == 0 && task->fresh) {
+            task->number = 0;
+        }
+    }
+}
+
+/* Whatever has ended it all: what is in the outbox stays there. */
 void tasks_fail(struct chat *chat, enum sp_error error, const char *text)
 {
     while (chat->tasks != NULL) {
-        task_refuse(chat, chat->tasks, error, text);
+        chat->tasks->kept = chat->tasks->number > 0;
+        finish(chat, chat->tasks, error, text, NULL);
+    }
+}
+
+void task_keep(struct chat *chat, struct task *task)
+{
+    struct cli *cli = chat->cli;
+    enum sp_error error = SP_OK;
+
+    if (cli->store == NULL) {
+        return;
+    }
+    error = sp_outbox_keep_message(cli->store, task->log, &task->action.once, task->text,
+                                   task->action.size, &task->number);
+    task->fresh = true;
+    if (error != SP_OK && error != SP_ETOOLARGE) { /* that the server says */
+        say_warning(&cli->out, "it cannot be kept in the outbox: %s", sp_error_text(error));
+    }
+}
+
+struct drain {
+    struct chat *chat;
+    uint64_t own; /* of tasks, that were sent */
+};
+
+static void on_entry(void *context, const struct sp_outbox_entry *entry, enum sp_error error,
+                     const struct sp_notice *result)
+{
+    struct drain *drain = context;
+    struct task *task = drain->chat->tasks;
+
+    while (task != NULL && task->number != entry->number) {
+        task = task->next;
+    }
+    if (task == NULL) {
+        keep_say_entry(drain->chat->cli, entry, error, result);
+    } else if (error == SP_OK || sp_error_class(error) == SP_CLASS_REFUSED) {
+        drain->own += error == SP_OK ? 1 : 0;
+        finish(drain->chat, task, error, result->text, result);
+    }
+}
+
+void tasks_drain(struct chat *chat, sp_notice_fn other)
+{
+    struct session *session = &chat->cli->session;
+    struct drain mine = {.chat = chat};
+    struct sp_drained drained;
+    const struct sp_drain drain = {.timeout_ms = session->timeout_ms,
+                                   .stop = session->stop,
+                                   .fn = on_entry,
+                                   .context = &mine,
+                                   .other = other,
+                                   .other_context = chat};
+
+    chat->drain_due = false;
+    if (chat->cli->store != NULL) {
+        enum sp_error error = sp_outbox_drain(session->client, chat->cli->store, &drain, &drained);
+        if (error == SP_OK || drained.sent > 0) {
+            keep_say_sent(chat->cli, drained.sent - mine.own);
+        } /* what could not be sent is asked for again: by its task, or at the next login */
     }
 }
 
@@ -190,7 +268,7 @@ static bool start(struct chat *chat, struct task *task, int64_t now_ms)
         return is_transfer(task);
     }
     if (error != SP_OK && error != SP_EDISCONNECTED) {
-        task_refuse(chat, task, error, "");
+        task_refuse(chat, task, error, sp_client_reason(chat->cli->session.client));
     }
     return true;
 }
@@ -295,15 +373,12 @@ bool tasks_take(struct chat *chat, const struct sp_notice *notice)
     if (notice->error == SP_OK || sp_error_class(notice->error) == SP_CLASS_REFUSED) {
         task->maybe_done = false;
     }
-    unlink_task(chat, task);
     if (notice->error == SP_OK && task->kind == TASK_FOLLOW) {
         followed_add(chat, task, notice);
     } else if (notice->error == SP_OK && task->kind == TASK_UNFOLLOW) {
         followed_remove(chat, task->log);
     }
-    chat->face->done(chat, task, notice->error,
-                     notice->text[0] == '\0' ? sp_error_text(notice->error) : notice->text, notice);
-    task_free(task);
+    finish(chat, task, notice->error, notice->text, notice);
     return true;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/name.h"
+#include "cli/keep.h"
 #include "cli/line_reader.h"
 
 #define DEFAULT_TIMEOUT_S 30
@@ -78,13 +79,17 @@ static int check_files(struct cli *cli)
     return 0;
 }
 
-static int open_with(struct cli *cli, enum sp_error (*connect)(struct session *session))
+int cli_prepare(struct cli *cli)
 {
     char message[WHAT_BYTES + SETTINGS_PATH_BYTES];
     char hint[WHAT_BYTES + SETTINGS_PATH_BYTES];
-    enum sp_error error = settings_resolve(cli->options, cli_environment, NULL, &cli->settings,
-                                           message, sizeof(message), hint, sizeof(hint));
+    enum sp_error error = SP_OK;
 
+    if (cli->prepared) {
+        return 0;
+    }
+    error = settings_resolve(cli->options, cli_environment, NULL, &cli->settings, message,
+                             sizeof(message), hint, sizeof(hint));
     if (error != SP_OK) {
         say_error(&cli->out, "%s", message);
         if (hint[0] != '\0') {
@@ -98,24 +103,62 @@ static int open_with(struct cli *cli, enum sp_error (*connect)(struct session *s
     session_init(&cli->session, &cli->out, &cli->settings, timeout_ms(cli->options), cli->stop);
     cli->session.passphrase.file = cli->options->text[OPTION_PASSPHRASE_FILE];
     cli->session.passphrase.may_ask = !option_given(cli->options, OPTION_NO_INPUT);
-    error = connect(&cli->session);
-    if (error != SP_OK) {
-        return cli_fail(cli, error, "", "cannot log in to %s:%u", cli->settings.server,
-                        cli->settings.port);
-    }
-    say_verbose(&cli->out, "logged in to %s (%s) as %s", cli->settings.server, cli->session.server,
-                cli->session.username);
+    cli->prepared = true;
     return 0;
+}
+
+static enum sp_error connect_by(struct cli *cli, enum sp_error (*connect)(struct session *session))
+{
+    enum sp_error error = SP_OK;
+
+    keep_open(cli, SP_STORE_EXISTING);
+    error = connect(&cli->session);
+    if (error == SP_OK) {
+        say_verbose(&cli->out, "logged in to %s (%s) as %s", cli->settings.server,
+                    cli->session.server, cli->session.username);
+    }
+    return error;
+}
+
+enum sp_error cli_connect(struct cli *cli)
+{
+    return connect_by(cli, session_connect);
+}
+
+int cli_say_unreachable(struct cli *cli, enum sp_error error)
+{
+    return cli_fail(cli, error, "", "cannot log in to %s:%u", cli->settings.server,
+                    cli->settings.port);
+}
+
+static int open_by(struct cli *cli, enum sp_error (*connect)(struct session *session))
+{
+    int code = cli_prepare(cli);
+    enum sp_error error = code == 0 ? connect_by(cli, connect) : SP_OK;
+
+    if (error != SP_OK) {
+        return cli_say_unreachable(cli, error);
+    }
+    if (code == 0) {
+        keep_drain(cli);
+    }
+    return code;
 }
 
 int cli_open(struct cli *cli)
 {
-    return open_with(cli, session_connect);
+    return open_by(cli, session_connect);
 }
 
 int cli_open_patiently(struct cli *cli)
 {
-    return open_with(cli, session_connect_patiently);
+    return open_by(cli, session_connect_patiently);
+}
+
+void cli_close(struct cli *cli)
+{
+    session_deinit(&cli->session);
+    keep_close(cli);
 }
 
 int cli_fail(struct cli *cli, enum sp_error error, const char *subject, const char *format, ...)

@@ -15,6 +15,8 @@ struct cli {
     struct output out;
     struct settings settings;
     struct session session;
+    struct sp_store *store; /* NULL: there is none, or it is not wanted */
+    bool prepared;
     const volatile int *stop;
 };
 
@@ -29,7 +31,16 @@ const char *cli_argument(const struct cli *cli, int index);
 const char *cli_log_argument(struct cli *cli, int index);
 const char *log_name_of(const char *text); /* the same for any text, silently */
 
-/* Reads the settings, connects and logs in. 0, or the exit code after it was said why not. */
+/* Reads the settings. 0, or the exit code after it was said what is wrong with them. May be called
+ * again. */
+int cli_prepare(struct cli *cli);
+
+/* The two halves of cli_open(), for those who go on without a connection. After cli_prepare(). */
+SP_CHECK enum sp_error cli_connect(struct cli *cli);
+int cli_say_unreachable(struct cli *cli, enum sp_error error);
+
+/* Reads the settings, connects and logs in, and sends what waits in the outbox. 0, or the exit code
+ * after it was said why not. */
 int cli_open(struct cli *cli);
 /* The same, but goes on trying for the timeout when the server cannot be reached. */
 int cli_open_patiently(struct cli *cli);
@@ -57,6 +68,8 @@ bool cli_may_read_input(const struct cli *cli);
 /* Up to where ROOM is read. 0, or the exit code after it was said why it is not known. cmd_read.c
  */
 int cli_find_marker(struct cli *cli, const char *room, uint64_t *marker);
+/* Ends the connection, and says whether what was read could not be kept. */
+void cli_close(struct cli *cli);
 
 struct action;
 /* Carries ACTION out on the room or box that the first argument names, and says so. cmd_room.c */

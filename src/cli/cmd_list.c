@@ -1,7 +1,7 @@
 /* Lists: rooms, boxes, members, files, and what is known of one room or box. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/keep.h"
 #include "cli/show.h"
 #include "sealpost/team.h"
 
@@ -106,9 +106,55 @@ static int open_and_list(struct list *list)
     return code == 0 ? print_list(list) : code;
 }
 
+/* The rooms as they were when they were listed last. SP_ENOTFOUND: never. */
+static enum sp_error show_kept(struct list *list)
+{
+    struct cli *cli = list->cli;
+    char time[RFC3339_BYTES];
+    struct json_out json;
+    int64_t listed_ms = 0;
+    enum sp_error error = cli->store == NULL
+                              ? SP_ENOTFOUND
+                              : sp_store_list_logs(cli->store, on_row, list, &listed_ms);
+
+    if (error != SP_OK || listed_ms == 0) {
+        return error == SP_OK ? SP_ENOTFOUND : error;
+    }
+    clock_format_rfc3339(listed_ms, time);
+    say_note(&cli->out, "not connected: as of %s", time);
+    if (cli->out.mode == OUTPUT_JSON) {
+        json_open(&json, cli->out.data, "offline");
+        json_time(&json, "as_of", listed_ms);
+        json_close(&json);
+    }
+    return SP_OK;
+}
+
 int cmd_room_list(struct cli *cli)
 {
-    return open_and_list(&(struct list){.cli = cli, .kind = LIST_LOGS, .wanted = SP_LOG_ROOM});
+    struct list list = {.cli = cli, .kind = LIST_LOGS, .wanted = SP_LOG_ROOM};
+    bool offline = option_given(cli->options, OPTION_OFFLINE);
+    enum sp_error error = SP_OK;
+    enum sp_error shown = SP_ENOTFOUND;
+    int code = cli_prepare(cli);
+
+    if (code != 0) {
+        return code;
+    }
+    keep_open(cli, SP_STORE_CREATE);
+    error = offline ? SP_OK : cli_connect(cli);
+    if (!offline && error == SP_OK) {
+        keep_drain(cli);
+        return print_list(&list);
+    }
+    if (offline || error_is_passing(error)) {
+        shown = show_kept(&list);
+    }
+    if (offline && shown != SP_OK) {
+        session_keep_text(&cli->session, "");
+        return cli_fail(cli, shown, "", "this device has not listed the rooms yet");
+    }
+    return shown == SP_OK ? 0 : cli_say_unreachable(cli, error);
 }
 
 int cmd_box_list(struct cli *cli)

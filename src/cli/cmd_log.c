@@ -1,5 +1,5 @@
-/* sealpost log: what was said, page by page or live. */
-#include "cli/cli.h"
+/* sealpost log: what was said, page by page or live; without a connection, what was seen of it. */
+#include "cli/keep.h"
 #include "cli/show.h"
 #include "cli/time_text.h"
 
@@ -41,6 +41,9 @@ static void on_notice(void *context, const struct sp_notice *notice)
             view->shown++;
             show_event(&view->cli->out, &notice->event, false);
         }
+        break;
+    case SP_NOTICE_HISTORY:
+        session_tell_history(&view->cli->session, notice);
         break;
     case SP_NOTICE_FOLLOW_ENDED:
         view->ended = true;
@@ -184,8 +187,140 @@ static int run(struct view *view)
     if (*view->cli->stop != 0) {
         return EXIT_INTERRUPTED;
     }
-    return error == SP_OK ? 0
-                          : cli_fail(view->cli, error, view->room, "cannot read %s", view->room);
+    return error == SP_OK ? 0 : keep_fail(view->cli, error, view->room, "cannot read", view->room);
+}
+
+/* ---- Without a connection ---- */
+
+/* Says from when it is, and in JSON how far it goes. */
+static void say_offline(struct view *view, const struct sp_store_log *log)
+{
+    struct cli *cli = view->cli;
+    char time[RFC3339_BYTES];
+    struct json_out json;
+
+    clock_format_rfc3339(log->seen_ms, time);
+    say_note(&cli->out, "not connected: as of %s, up to event %llu", time,
+             (unsigned long long)log->log.head_sequence);
+    if (cli->out.mode == OUTPUT_JSON) {
+        json_open(&json, cli->out.data, "offline");
+        json_string(&json, "room", log->log.name);
+        json_time(&json, "as_of", log->seen_ms);
+        json_number(&json, "head", log->log.head_sequence);
+        json_number(&json, "first", log->first);
+        json_bool(&json, "refused", log->refused);
+        json_close(&json);
+    }
+}
+
+/* Shows what the store has of the log. SP_ENOTFOUND: nothing. */
+static enum sp_error show_kept(struct view *view)
+{
+    struct cli *cli = view->cli;
+    struct sp_follow follow = {.after = view->last,
+                               .last = view->recent,
+                               .before = view->before,
+                               .around = view->around,
+                               .count = is_page(view) ? view->count : 0};
+    struct sp_store_log log;
+    enum sp_error error =
+        cli->store == NULL ? SP_ENOTFOUND : sp_store_find_log(cli->store, view->room, &log);
+
+    if (error == SP_OK && log.log.head_sequence == 0) {
+        error = SP_ENOTFOUND;
+    }
+    if (error != SP_OK) {
+        return error;
+    }
+    say_offline(view, &log);
+    if (view->only_new) {
+        return SP_OK;
+    }
+    return sp_store_read(cli->store, view->room, &follow, on_notice, view);
+}
+
+static int fail_kept(struct view *view, enum sp_error error)
+{
+    session_keep_text(&view->cli->session,
+                      error == SP_ENOTFOUND ? "this device has seen nothing of it" : "");
+    return cli_fail(view->cli, error, "", "cannot read %s offline", view->room);
+}
+
+/* The server cannot be reached, because of ERROR. */
+static int go_offline(struct view *view, enum sp_error error)
+{
+    enum sp_error shown = SP_ENOTFOUND;
+
+    /* What is unread the server knows, and what will happen nobody does. */
+    if (error_is_passing(error) && !view->live &&
+        !option_given(view->cli->options, OPTION_UNREAD)) {
+        shown = show_kept(view);
+    }
+    if (shown == SP_ENOTFOUND) {
+        return cli_say_unreachable(view->cli, error);
+    }
+    return shown == SP_OK ? 0 : fail_kept(view, shown);
+}
+
+/* ---- A history that is not the one that was seen ---- */
+
+/* Takes the server's. 0, or the exit code. */
+static int accept_history(struct view *view)
+{
+    struct cli *cli = view->cli;
+    struct sp_store_log log;
+    enum sp_error error =
+        cli->store == NULL ? SP_ENOTFOUND : sp_store_find_log(cli->store, view->room, &log);
+
+    if (error == SP_OK && !log.refused) {
+        say_note(&cli->out,
+                 "the history of %s is the one that was seen: there is nothing to accept",
+                 view->room);
+        return 0;
+    }
+    if (error == SP_OK) {
+        error = sp_store_accept(cli->store, view->room);
+    }
+    if (error != SP_OK) {
+        return fail_kept(view, error);
+    }
+    say_warning(&cli->out,
+                "the server's history of %s is taken from now on: what this device had seen from "
+                "event %llu on is forgotten if it is not in it, but for your own messages, which "
+                "wait in the outbox, held",
+                view->room, (unsigned long long)log.refused_at);
+    return 0;
+}
+
+static int start(struct view *view)
+{
+    struct cli *cli = view->cli;
+    enum sp_error error = SP_OK;
+    int code = cli_prepare(cli);
+
+    if (code != 0) {
+        return code;
+    }
+    keep_open(cli, SP_STORE_CREATE);
+    if (option_given(cli->options, OPTION_OFFLINE)) {
+        error = show_kept(view);
+        return error == SP_OK ? 0 : fail_kept(view, error);
+    }
+    if (option_given(cli->options, OPTION_ACCEPT_HISTORY)) {
+        code = accept_history(view);
+    }
+    if (code != 0) {
+        return code;
+    }
+    error = cli_connect(cli);
+    if (error != SP_OK) {
+        return go_offline(view, error);
+    }
+    keep_drain(cli);
+    if (option_given(cli->options, OPTION_UNREAD)) {
+        code = cli_find_marker(cli, view->room, &view->last);
+    }
+    return code == 0 ? run(view) : code;
 }
 
 int cmd_log(struct cli *cli)
@@ -210,7 +345,6 @@ int cmd_log(struct cli *cli)
                         .count = lines,
                         .only_new = !from && !page && lines == 0,
                         .live = option_given(options, OPTION_FOLLOW)};
-    int code = 0;
 
     if (room == NULL) {
         return EXIT_USAGE;
@@ -229,9 +363,9 @@ int cmd_log(struct cli *cli)
         time_parse(since, clock_wall_ms(cli->out.clock), &view.since_ms) != SP_OK) {
         return cli_usage(cli, "'%s' is not a time", since);
     }
-    code = cli_open(cli);
-    if (code == 0 && unread) {
-        code = cli_find_marker(cli, room, &view.last);
+    if (option_given(options, OPTION_OFFLINE) &&
+        (view.live || unread || option_given(options, OPTION_ACCEPT_HISTORY))) {
+        return cli_usage(cli, "--offline goes with none of --follow, --unread, --accept-history");
     }
-    return code == 0 ? run(&view) : code;
+    return start(&view);
 }

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/name.h"
-#include "cli/cli.h"
+#include "cli/keep.h"
 #include "cli/progress.h"
 #include "cli/show.h"
 #include "cli/source.h"
@@ -21,6 +21,7 @@ struct delivery {
     const char *path;
     const char *name; /* what the server is told */
     int fd;
+    struct sp_once once; /* of every attempt, and in the outbox */
     struct progress progress;
 };
 
@@ -123,16 +124,21 @@ static void report_success(const struct delivery *delivery, const struct sp_noti
     }
 }
 
-/* Opens the file and finds its name, before anything is asked of the server. */
-static enum sp_error open_file(struct delivery *delivery)
+static void find_name(struct delivery *delivery)
 {
-    struct session *session = &delivery->cli->session;
     const char *wanted = delivery->cli->options->text[OPTION_NAME];
     const char *slash = strrchr(delivery->path, '/');
 
+    delivery->name = wanted != NULL ? wanted : slash == NULL ? delivery->path : slash + 1;
+}
+
+/* Opens the file and checks its name, before anything is asked of the server. */
+static enum sp_error open_file(struct delivery *delivery)
+{
+    struct session *session = &delivery->cli->session;
+
     session->unknown = false;
     session->text[0] = '\0';
-    delivery->name = wanted != NULL ? wanted : slash == NULL ? delivery->path : slash + 1;
     if (name_check_file(delivery->name, strlen(delivery->name)) != SP_OK) {
         session_keep_text(session, "its name is not allowed; give it another with --name");
         return SP_ENAME;
@@ -147,10 +153,10 @@ static enum sp_error send_file(struct delivery *delivery, struct sp_notice *noti
                             .log = delivery->log,
                             .text = delivery->name,
                             .size = strlen(delivery->name),
-                            .fd = delivery->fd};
+                            .fd = delivery->fd,
+                            .once = delivery->once};
     enum sp_error error = SP_OK;
 
-    sp_once_new(&action.once);
     progress_init(&delivery->progress, &delivery->cli->out, delivery->name);
     error = session_perform(session, &action, on_notice, delivery, notice);
     progress_end(&delivery->progress);
@@ -160,6 +166,36 @@ static enum sp_error send_file(struct delivery *delivery, struct sp_notice *noti
         error = SP_EFILE;
     }
     return error;
+}
+
+/* The file did not arrive, because of ERROR: into the outbox with it, if that is wanted and worth
+ * it. Returns the exit code. */
+static int keep_or_fail(struct delivery *delivery, enum sp_error error)
+{
+    struct cli *cli = delivery->cli;
+    char why[SESSION_TEXT_BYTES];
+    char what[SESSION_TEXT_BYTES];
+    uint64_t number = 0;
+    enum sp_error kept = SP_EFILE;
+
+    if (!option_given(cli->options, OPTION_QUEUE) || !error_is_passing(error)) {
+        return report_failure(delivery, error);
+    }
+    (void)snprintf(why, sizeof(why), "there is no outbox on this device");
+    if (cli->store != NULL) {
+        kept = sp_outbox_keep_file(cli->store, delivery->log, &delivery->once,
+                                   delivery->submission ? SP_OUTBOX_SUBMISSION : SP_OUTBOX_FILE,
+                                   delivery->path, delivery->name, &number, why, sizeof(why));
+    }
+    if (kept != SP_OK) {
+        int code = report_failure(delivery, error);
+        say_error(&cli->out, "%s is not kept either: %s (%s)", delivery->path,
+                  why[0] == '\0' ? sp_error_text(kept) : why, sp_error_name(kept));
+        return code;
+    }
+    (void)snprintf(what, sizeof(what), "%s yet: %.400s",
+                   delivery->submission ? "NOT SUBMITTED" : "not sent", delivery->path);
+    return keep_say_kept(cli, number, error, what);
 }
 
 static int deliver(struct delivery *delivery)
@@ -177,7 +213,7 @@ static int deliver(struct delivery *delivery)
     if (error == SP_OK) {
         report_success(delivery, &notice);
     } else {
-        code = report_failure(delivery, error);
+        code = keep_or_fail(delivery, error);
     }
     if (delivery->fd >= 0) {
         (void)close(delivery->fd);
@@ -197,6 +233,9 @@ static int check_arguments(struct cli *cli)
         if (strcmp(options->args[i], "-") != 0) {
             continue;
         }
+        if (option_given(options, OPTION_QUEUE)) {
+            return cli_usage(cli, "standard input cannot be kept: --queue goes with files only");
+        }
         if (!option_given(options, OPTION_NAME)) {
             return cli_usage(cli, "standard input has no name; give it one with --name");
         }
@@ -210,10 +249,33 @@ static int check_arguments(struct cli *cli)
     return 0;
 }
 
+/* With --queue there is no need to wait for the server, and its absence is no failure. */
+static int open_connection(struct cli *cli, enum sp_error *unreachable)
+{
+    int code = 0;
+
+    if (!option_given(cli->options, OPTION_QUEUE)) {
+        return cli_open_patiently(cli);
+    }
+    code = cli_prepare(cli);
+    if (code != 0) {
+        return code;
+    }
+    keep_open(cli, SP_STORE_CREATE);
+    *unreachable = cli_connect(cli);
+    if (*unreachable == SP_OK) {
+        keep_drain(cli);
+    } else if (!error_is_passing(*unreachable)) {
+        return cli_say_unreachable(cli, *unreachable);
+    }
+    return 0;
+}
+
 static int deliver_all(struct cli *cli, bool submission)
 {
     const char *log = cli_log_argument(cli, 0);
     struct target target = {.log = log, .wants_box = submission};
+    enum sp_error unreachable = SP_OK;
     int code = 0;
 
     if (log == NULL) {
@@ -223,7 +285,7 @@ static int deliver_all(struct cli *cli, bool submission)
     if (code != 0) {
         return code;
     }
-    code = cli_open_patiently(cli);
+    code = open_connection(cli, &unreachable);
     if (code != 0) {
         if (submission) {
             say_error(&cli->out, "NOT SUBMITTED: nothing of it");
@@ -237,9 +299,16 @@ static int deliver_all(struct cli *cli, bool submission)
                                     .submission = submission,
                                     .path = cli->options->args[i],
                                     .fd = -1};
-        int file_code =
-            *cli->stop == 0 ? deliver(&delivery) : report_failure(&delivery, SP_ECANCELLED);
+        int file_code = 0;
 
+        find_name(&delivery);
+        sp_once_new(&delivery.once);
+        if (*cli->stop != 0) {
+            file_code = report_failure(&delivery, SP_ECANCELLED);
+        } else {
+            file_code =
+                unreachable == SP_OK ? deliver(&delivery) : keep_or_fail(&delivery, unreachable);
+        }
         code = code == 0 ? file_code : code; /* the first failure decides */
     }
     return code;

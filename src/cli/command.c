@@ -18,16 +18,30 @@ static const struct command commands[] = {
      "shown.\n"
      "With --json, events come out and commands go in as one JSON object a line: sealpost(1).\n"},
     {"say", "ROOM [TEXT|-]", 1, 2, 0, cmd_say, "post a message",
-     "Without TEXT, or with '-', the message is read from standard input.\n"},
+     "Without TEXT, or with '-', the message is read from standard input. It is kept in the\n"
+     "outbox first; when the server cannot be reached it stays there, and the exit code is 75.\n"},
     {"log", "ROOM", 1, 1,
      OPTION_BIT(OPTION_LINES) | OPTION_BIT(OPTION_AFTER) | OPTION_BIT(OPTION_SINCE) |
          OPTION_BIT(OPTION_FOLLOW) | OPTION_BIT(OPTION_BEFORE) | OPTION_BIT(OPTION_AROUND) |
-         OPTION_BIT(OPTION_ALL) | OPTION_BIT(OPTION_UNREAD),
+         OPTION_BIT(OPTION_ALL) | OPTION_BIT(OPTION_UNREAD) | OPTION_BIT(OPTION_OFFLINE) |
+         OPTION_BIT(OPTION_ACCEPT_HISTORY),
      cmd_log, "show what was said in a room or a box",
      "The last 50 events if nothing else is asked for. With --after or --since, -n counts from\n"
      "there. With --before or --around, -n says how many (50). --json --all exports the room:\n"
-     "sealpost(1) says what each line holds.\n"},
-    {"room list", "", 0, 0, 0, cmd_room_list, "list the rooms", ""},
+     "sealpost(1) says what each line holds. Without a connection, what this device has seen is\n"
+     "shown, and that is said. A log whose history is not the one that was seen is refused (8)\n"
+     "until --accept-history: then the server's is taken, and what was seen and is not in it is\n"
+     "forgotten here, but for your own messages, which go into the outbox, held.\n"},
+    {"outbox list", "", 0, 0, 0, cmd_outbox_list, "list what waits to be sent", ""},
+    {"outbox retry", "[N...]", 0, ANY, OPTION_BIT(OPTION_ALL), cmd_outbox_retry,
+     "send what waits now",
+     "With N..., also those that are held, by their numbers; with --all, all of them. The exit\n"
+     "code is 0 when nothing waits any more, 75 when the server cannot be reached.\n"},
+    {"outbox drop", "[N...]", 0, ANY, OPTION_BIT(OPTION_ALL), cmd_outbox_drop,
+     "forget what waits to be sent",
+     "By numbers, or --all. One that was attempted before may be on the server all the same.\n"},
+    {"room list", "", 0, 0, OPTION_BIT(OPTION_OFFLINE), cmd_room_list, "list the rooms",
+     "Without a connection, as they were when this device listed them last.\n"},
     {"room create", "ROOM", 1, 1, 0, cmd_room_create, "make a room", ""},
     {"room join", "ROOM", 1, 1, 0, cmd_room_join, "come into a room", ""},
     {"room leave", "ROOM", 1, 1, 0, cmd_room_leave, "leave a room", ""},
@@ -70,13 +84,16 @@ static const struct command commands[] = {
      cmd_device_revoke, "shut a device out, for ever",
      "Its sessions end within a second. A device is named by its label, or by the first 6 digits\n"
      "or more of its fingerprint.\n"},
-    {"send", "ROOM PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_send, "send files to a room",
+    {"send", "ROOM PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_QUEUE), cmd_send,
+     "send files to a room",
      "Success means: the server has every byte, verified, on its disk. '-' is standard input and\n"
      "needs --name.\n"},
-    {"submit", "BOX PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME), cmd_submit,
-     "submit files to a box",
+    {"submit", "BOX PATH...|-", 2, ANY, OPTION_BIT(OPTION_NAME) | OPTION_BIT(OPTION_QUEUE),
+     cmd_submit, "submit files to a box",
      "Success means: the server has every byte, verified, on its disk. Whatever is not there is\n"
-     "called NOT SUBMITTED; nothing is kept for later. '-' is standard input and needs --name.\n"},
+     "called NOT SUBMITTED; nothing is kept for later, unless --queue is given: then the outbox\n"
+     "keeps the path, size and SHA-256, not the bytes (exit code 75), and sends the file if it is\n"
+     "still the same. '-' is standard input and needs --name.\n"},
     {"get", "ID", 1, 1, OPTION_BIT(OPTION_OUTPUT) | OPTION_BIT(OPTION_FORCE), cmd_get, "get a file",
      "ID is the file's id, or its first 6 digits or more. The file gets its own name, in the\n"
      "current directory, and only when its SHA-256 is right; nothing is overwritten without\n"

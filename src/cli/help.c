@@ -78,7 +78,9 @@ static void print_all(FILE *file)
         "SEALPOST_CA and SEALPOST_PROFILE, else from $XDG_CONFIG_HOME/sealpost/PROFILE.conf\n"
         "(server, cert, key, ca).\n\n"
         "Exit: 0 done and durable, 1 failed, 2 usage, 4 certificate or permission, 5 not found,\n"
-        "6 exists or conflict, 7 quota or full, 8 integrity, 69 unreachable, 130 interrupted.\n\n"
+        "6 exists or conflict, 7 quota or full, 8 integrity, 69 unreachable, 75 kept in the "
+        "outbox,\n"
+        "130 interrupted.\n\n"
         "A first try, with a join code from the team's administrator: sealpost join\n");
 }
 

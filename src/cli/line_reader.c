@@ -74,6 +74,11 @@ static enum line_result give(struct line_reader *reader, size_t size, size_t ste
     return cut ? LINE_CUT : LINE_READY;
 }
 
+bool line_reader_has_any(const struct line_reader *reader)
+{
+    return reader->over || reader->buffer.size > reader->taken;
+}
+
 enum line_result line_reader_next(struct line_reader *reader, char **line, size_t *size)
 {
     for (;;) {

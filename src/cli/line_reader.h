@@ -35,6 +35,9 @@ bool line_may_be_cut(const uint8_t *data, size_t size);
 /* One read(2). SP_EFILE, SP_ENOMEM; the end of the file and EAGAIN are none. */
 SP_CHECK enum sp_error line_reader_fill(struct line_reader *reader, int fd);
 
+/* Whether line_reader_next() has something to look at. */
+bool line_reader_has_any(const struct line_reader *reader);
+
 /* The next line. What stands behind the last line end counts as one. */
 enum line_result line_reader_next(struct line_reader *reader, char **line, size_t *size);
 

@@ -64,7 +64,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     code = run(&cli);
-    session_deinit(&cli.session);
+    cli_close(&cli);
     if (!output_flush(&cli.out) && code == 0) {
         code = cli.out.broken ? 0 : EXIT_FAILURE;
     }

@@ -72,7 +72,14 @@ static const struct option_spec specs[OPTION_COUNT] = {
      "the last events with a smaller sequence number than SEQ", LIMIT_SEQUENCE, false, '\0'},
     {OPTION_AROUND, OPTION_NUMBER, "around", "SEQ", "events with number SEQ in their middle",
      LIMIT_SEQUENCE, false, '\0'},
-    {OPTION_ALL, OPTION_FLAG, "all", NULL, "every event, from the first", 0, false, '\0'},
+    {OPTION_ALL, OPTION_FLAG, "all", NULL, "log: every event, from the first; outbox: every entry",
+     0, false, '\0'},
+    {OPTION_QUEUE, OPTION_FLAG, "queue", NULL,
+     "if the server cannot be reached, keep it in the outbox", 0, false, '\0'},
+    {OPTION_OFFLINE, OPTION_FLAG, "offline", NULL, "show what this device has seen; do not connect",
+     0, false, '\0'},
+    {OPTION_ACCEPT_HISTORY, OPTION_FLAG, "accept-history", NULL,
+     "take the server's history, although it is not the one that was seen", 0, false, '\0'},
     {OPTION_UNREAD, OPTION_FLAG, "unread", NULL, "what you have not read yet", 0, false, '\0'},
 };
 

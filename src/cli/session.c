@@ -64,6 +64,10 @@ enum sp_error session_begin(struct session *session)
     session->online = false;
     session->text[0] = '\0';
     error = sp_client_new(&config, &session->client, session->text, sizeof(session->text));
+    if (error == SP_OK && session->store != NULL) {
+        error = sp_client_use_store(session->client, session->store, session->text,
+                                    sizeof(session->text));
+    }
     if (error == SP_OK) {
         error = sp_client_connect(session->client);
     } else if (error == SP_EPASSPHRASE) {
@@ -103,6 +107,28 @@ void session_logged_in(struct session *session, const struct sp_login *login)
     session->file_bytes = login->file_bytes;
     session->not_after_ms = login->certificate_not_after_ms;
     warn_of_end(session);
+    if (session->store != NULL && sp_store_was_restored(session->store)) {
+        say_warning(session->output,
+                    "the server was restored from a backup: what was said after it was made is "
+                    "missing there; what you had posted since is looked for, and waits in the "
+                    "outbox if it is missing");
+    }
+}
+
+void session_tell_history(struct session *session, const struct sp_notice *notice)
+{
+    const struct sp_history *history = &notice->history;
+
+    say_warning(session->output,
+                "%s: %llu of the events that this device had seen, from %llu to %llu, are not in "
+                "the server's history any more",
+                notice->log.name, (unsigned long long)history->missing,
+                (unsigned long long)history->first, (unsigned long long)history->seen);
+    if (history->own > 0) {
+        say_hint(session->output,
+                 "%llu of them you had posted; they wait in the outbox, held: sealpost outbox list",
+                 (unsigned long long)history->own);
+    }
 }
 
 enum sp_error session_connect(struct session *session)
@@ -138,6 +164,8 @@ static void observe(void *context, const struct sp_notice *notice)
 
     if (notice->type == SP_NOTICE_CLOSED) {
         observer->session->online = false;
+    } else if (notice->type == SP_NOTICE_HISTORY) {
+        session_tell_history(observer->session, notice);
     }
     if (observer->fn != NULL) {
         observer->fn(observer->context, notice);
@@ -300,7 +328,7 @@ static enum sp_error perform(struct session *session, void *context, struct sp_n
     enum sp_error error = action_start(performance->action, session->client, &request);
 
     if (error != SP_OK) {
-        session_keep_text(session, "");
+        session_keep_text(session, sp_client_reason(session->client));
         session->online = session->online && error != SP_EDISCONNECTED;
         return error == SP_EDISCONNECTED ? SP_EUNREACHABLE : error; /* nothing went out */
     }
@@ -318,4 +346,27 @@ enum sp_error session_perform(struct session *session, const struct action *acti
     struct performance performance = {action, fn, context, false};
 
     return session_retry(session, action_is_repeatable(action), perform, &performance, notice);
+}
+
+enum sp_error session_drain(struct session *session, uint64_t fresh, sp_drain_fn fn, void *context,
+                            struct sp_drained *drained)
+{
+    struct observer observer = {session, NULL, NULL};
+    const struct sp_drain drain = {.timeout_ms = session->timeout_ms,
+                                   .stop = session->stop,
+                                   .fresh = fresh,
+                                   .fn = fn,
+                                   .context = context,
+                                   .other = observe,
+                                   .other_context = &observer};
+    enum sp_error error = sp_outbox_drain(session->client, session->store, &drain, drained);
+
+    session_keep_text(session, "");
+    if (sp_error_class(error) != SP_CLASS_OK && sp_client_fd(session->client) < 0) {
+        session->online = false;
+    }
+    if (error == SP_EDISCONNECTED || error == SP_ETIMEOUT) {
+        session->online = false;
+    }
+    return error;
 }

@@ -1,7 +1,7 @@
 /*
  * The connection of one command: opened with the settings, opened again when it is lost while
- * something is under way. Called by the commands. Prints nothing but the warning about a
- * certificate that ends soon.
+ * something is under way. Called by the commands. Prints nothing but warnings: about a certificate
+ * that ends soon, and about a history that is not what it was.
  */
 #ifndef SP_CLI_SESSION_H
 #define SP_CLI_SESSION_H
@@ -10,7 +10,7 @@
 #include "cli/output.h"
 #include "cli/passphrase.h"
 #include "cli/settings.h"
-#include "sealpost/blocking.h"
+#include "sealpost/store.h"
 
 #define SESSION_TEXT_BYTES 512
 #define SESSION_SERVER_BYTES 128
@@ -21,6 +21,7 @@ struct session {
     struct passphrase passphrase; /* of a sealed private key */
     int timeout_ms;               /* without a byte that moves; and for trying again */
     const volatile int *stop;     /* not 0: the user has interrupted */
+    struct sp_store *store;       /* the device's; may be NULL. Not ours */
     struct sp_client *client;
     bool online;
     bool warned;                   /* about the certificate's end */
@@ -49,6 +50,9 @@ SP_CHECK enum sp_error session_connect(struct session *session);
 SP_CHECK enum sp_error session_begin(struct session *session);
 /* Keeps what the login told, and warns of a certificate that ends soon. */
 void session_logged_in(struct session *session, const struct sp_login *login);
+
+/* Says what a SP_NOTICE_HISTORY says. */
+void session_tell_history(struct session *session, const struct sp_notice *notice);
 
 /* Keeps TEXT as the reason of what just failed. */
 void session_keep_text(struct session *session, const char *text);
@@ -84,6 +88,10 @@ SP_CHECK enum sp_error session_retry(struct session *session, bool repeatable,
 /* session_retry() of an action. */
 SP_CHECK enum sp_error session_perform(struct session *session, const struct action *action,
                                        sp_notice_fn fn, void *context, struct sp_notice *notice);
+
+/* One pass over the outbox, as sp_outbox_drain(): FRESH and FN as there. */
+SP_CHECK enum sp_error session_drain(struct session *session, uint64_t fresh, sp_drain_fn fn,
+                                     void *context, struct sp_drained *drained);
 
 /* Sleeps about MS and keeps the connection alive meanwhile; false when the user interrupts. */
 bool session_idle(struct session *session, int ms);

@@ -212,6 +212,28 @@ static enum sp_error find_profile(struct resolver *resolver, bool *asked)
                : refuse(resolver, "the path of the profile is too long");
 }
 
+/* DIRECTORY below XDG_DATA_HOME into OUT: false when there is no home, or it does not fit. */
+static bool find_data(environment_fn environment, void *context, const char *directory,
+                      const char *name, char out[SETTINGS_PATH_BYTES])
+{
+    const char *data = environment(context, "XDG_DATA_HOME");
+    const char *home = environment(context, "HOME");
+    bool has_data = data != NULL && data[0] == '/'; /* a relative one is to be ignored */
+    int size = 0;
+
+    out[0] = '\0';
+    if (!has_data && (home == NULL || home[0] != '/')) {
+        return false;
+    }
+    size = snprintf(out, SETTINGS_PATH_BYTES, "%s%s/sealpost/%s%s", has_data ? data : home,
+                    has_data ? "" : "/.local/share", directory, name);
+    if (size < 0 || size >= SETTINGS_PATH_BYTES) {
+        out[0] = '\0';
+        return false;
+    }
+    return true;
+}
+
 enum sp_error settings_find_place(const struct options *options, environment_fn environment,
                                   void *context, struct settings_place *out, char *message,
                                   size_t capacity)
@@ -221,9 +243,6 @@ enum sp_error settings_find_place(const struct options *options, environment_fn 
                                 .context = context,
                                 .message = message,
                                 .capacity = capacity};
-    const char *data = environment(context, "XDG_DATA_HOME");
-    const char *home = environment(context, "HOME");
-    bool has_data = data != NULL && data[0] == '/';
     bool asked = false;
     enum sp_error error = find_directory(&resolver);
 
@@ -234,14 +253,12 @@ enum sp_error settings_find_place(const struct options *options, environment_fn 
     if (error != SP_OK) {
         return error;
     }
-    if (resolver.path[0] == '\0' || (!has_data && (home == NULL || home[0] != '/'))) {
+    if (resolver.path[0] == '\0' || !find_data(environment, context, "", "", out->directory)) {
         return refuse(&resolver, "there is no home directory to keep a profile in: set HOME");
     }
     (void)snprintf(out->profile, sizeof(out->profile), "%s", resolver.profile);
     (void)join(out->file, resolver.path, "", "");
-    return join(out->directory, has_data ? data : home,
-                has_data ? "/sealpost/profiles/" : "/.local/share/sealpost/profiles/",
-                resolver.profile)
+    return find_data(environment, context, "profiles/", resolver.profile, out->directory)
                ? SP_OK
                : refuse(&resolver, "the path of the profile is too long");
 }
@@ -330,6 +347,7 @@ enum sp_error settings_resolve(const struct options *options, environment_fn env
         }
     }
     (void)join(out->profile, resolver.path, "", "");
+    (void)find_data(environment, context, "stores", "", out->stores);
     if (error == SP_OK) {
         error = check_complete(&resolver, &merged);
     }

@@ -19,6 +19,8 @@ struct settings {
     const char *server_from; /* "options", "environment" or "profile"; NULL: nobody has said it */
     const char *cert_from;
     char profile[SETTINGS_PATH_BYTES]; /* its file, whether it is there or not; "" if unknown */
+    char stores[SETTINGS_PATH_BYTES];  /* the directory of the devices' stores, below XDG_DATA_HOME;
+                                          "" if there is no home */
 };
 
 /* getenv(3), or a test's. */

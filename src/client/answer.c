@@ -5,6 +5,7 @@
 #include "client/chain.h"
 #include "client/convert.h"
 #include "client/download.h"
+#include "client/store.h"
 #include "client/upload.h"
 
 /* A frame that has been decoded into core->message. */
@@ -46,6 +47,11 @@ static bool on_welcome(struct core *core, const struct arrival *arrival, struct 
     core_notice(out, SP_NOTICE_LOGIN, 0);
     convert_welcome(welcome, &out->login);
     out->login.certificate_not_after_ms = core->certificate_not_after_ms;
+    if (core->store != NULL &&
+        store_logged_in(core->store, &out->login, core->text, sizeof core->text) == SP_ECONFLICT) {
+        core_stop(core, SP_ECONFLICT, core->text);
+        return false;
+    }
     return true;
 }
 
@@ -90,7 +96,13 @@ static bool on_follow_ended(struct core *core, const struct arrival *arrival, st
 
     (void)arrival;
     memcpy(log.bytes, ended->log, sizeof log.bytes);
-    chain_drop(core, &log);
+    uint32_t silent = chain_drop(core, &log);
+    struct request *request = core_request_find(core, silent);
+    if (request != NULL) { /* it was catching up: nobody knows that it was followed */
+        core_result(core, out, silent, convert_error(ended->error), "");
+        core_request_end(core, request);
+        return true;
+    }
     core_notice(out, SP_NOTICE_FOLLOW_ENDED, 0);
     out->error = convert_error(ended->error);
     out->text = sp_error_text(out->error);
@@ -156,8 +168,14 @@ static bool on_event_result(struct core *core, const struct arrival *arrival, st
 static bool on_following(struct core *core, const struct arrival *arrival, struct sp_notice *out)
 {
     uint64_t last = 0;
+    enum chain_answer answer = chain_following(core, arrival->request, &last);
 
-    if (!chain_following(core, arrival->request, &last)) {
+    if (answer == CHAIN_REFUSED) {
+        core_result(core, out, arrival->request->number, SP_EINTEGRITY, core->reason);
+        core_request_end(core, arrival->request);
+        return true;
+    }
+    if (answer != CHAIN_FOLLOWING) {
         return false;
     }
     (void)succeed(core, arrival->request, out);
@@ -188,6 +206,7 @@ static bool on_row_log(struct core *core, const struct arrival *arrival, struct 
     out->row.joined = row->joined;
     out->row.read = (struct sp_read_state){row->read, row->unread, row->mentions};
     out->row.retention = (struct sp_retention){row->keep_seconds, row->keep_events};
+    store_row(core->store, &out->row, arrival->request->list_stamp_ms);
     return true;
 }
 
@@ -238,6 +257,9 @@ static bool on_list_end(struct core *core, const struct arrival *arrival, struct
     struct request *request = arrival->request;
 
     if (!core->message.list_end.more) {
+        if (request->list_stamp_ms != 0) {
+            store_listed(core->store, request->list_stamp_ms);
+        }
         return succeed(core, request, out);
     }
     if (!request->page_has_rows) {
@@ -294,7 +316,7 @@ static bool on_done(struct core *core, const struct arrival *arrival, struct sp_
         return false;
     }
     if (request->unfollow) {
-        chain_drop(core, &request->log);
+        (void)chain_drop(core, &request->log);
     }
     return succeed(core, request, out);
 }

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/name.h"
+#include "client/chain.h"
 #include "client/download.h"
 #include "client/internal.h"
+#include "client/store.h"
 #include "client/upload.h"
 #include "crypto/secret.h"
 
@@ -47,6 +49,21 @@ static enum sp_error make_once(const struct sp_once *once, sealpost_v1_Once *out
     return SP_OK;
 }
 
+/* Whether the log is refused by the store: then nothing may be sent to it. */
+static bool is_refused(struct sp_client *client, const char *log)
+{
+    struct core *core = &client->core;
+
+    core->reason[0] = '\0';
+    return log != NULL && core->store != NULL &&
+           store_refuses(core->store, log, core->reason, sizeof core->reason);
+}
+
+const char *sp_client_reason(const struct sp_client *client)
+{
+    return client->core.reason;
+}
+
 /* Sends the request; its number goes to the caller, itself to whoever has something to add. */
 static enum sp_error ask(struct sp_client *client, enum ask kind, enum frame_type type,
                          const void *message, struct slice raw, struct request **request,
@@ -73,6 +90,7 @@ static enum sp_error create(struct sp_client *client, enum frame_type type,
     if (name == NULL) {
         return SP_EINVALID;
     }
+    client->core.reason[0] = '\0';
     name += name[0] == '#' ? 1 : 0;
     enum sp_error error = name_check_log(name, strlen(name));
     if (error == SP_OK) {
@@ -108,6 +126,10 @@ static enum sp_error write_to(struct sp_client *client, enum frame_type type,
         return SP_EINVALID;
     }
     enum sp_error error = make_key(log, &message.log);
+    /* Whoever does not believe a log may still leave it. */
+    if (error == SP_OK && is_refused(client, log) && type != FRAME_LEAVE) {
+        error = SP_EINTEGRITY;
+    }
     if (error == SP_OK) {
         error = make_once(once, &message.once);
     }
@@ -146,6 +168,9 @@ enum sp_error sp_set_retention(struct sp_client *client, const struct sp_once *o
 
     *request = 0;
     enum sp_error error = make_key(log, &message.log);
+    if (error == SP_OK && is_refused(client, log)) {
+        error = SP_EINTEGRITY;
+    }
     if (error == SP_OK) {
         error = make_once(once, &message.once);
     }
@@ -163,30 +188,54 @@ enum sp_error sp_post(struct sp_client *client, const struct sp_once *once, cons
 
 /* ---- Following ---- */
 
-enum sp_error sp_follow(struct sp_client *client, const char *log, const struct sp_follow *follow,
-                        uint32_t *request)
+/* Asks for it; with a store, first for what was missed. */
+static enum sp_error follow(struct sp_client *client, const char *log, struct request *planned,
+                            uint32_t *request)
 {
-    sealpost_v1_Follow message = {
-        .has_log = true,
-        .after = follow->after,
-        .last = follow->last,
-        .live = follow->live,
-        .before = follow->before,
-        .around = follow->around,
-        .count = follow->count,
-    };
+    sealpost_v1_Follow message;
     struct request *asked = NULL;
 
     *request = 0;
-    enum sp_error error = make_key(log, &message.log);
-    if (error == SP_OK) {
-        error = ask(client, ASK_FOLLOW, FRAME_FOLLOW, &message, no_raw, &asked, request);
+    client->core.reason[0] = '\0';
+    enum sp_error error = make_key(log, &planned->follow.log);
+    if (error != SP_OK) {
+        return error;
     }
+    chain_plan(&client->core, planned, log, &message);
+    error = ask(client, ASK_FOLLOW, FRAME_FOLLOW, &message, no_raw, &asked, request);
     if (error == SP_OK) {
-        asked->live = follow->live;
-        asked->page = follow->before != 0 || follow->around != 0 || follow->count != 0;
+        planned->number = asked->number;
+        planned->stream = asked->stream;
+        *asked = *planned;
     }
     return error;
+}
+
+enum sp_error sp_follow(struct sp_client *client, const char *log, const struct sp_follow *how,
+                        uint32_t *request)
+{
+    struct request planned = {
+        .ask = ASK_FOLLOW,
+        .live = how->live,
+        .page = how->before != 0 || how->around != 0 || how->count != 0,
+        .follow = {.has_log = true,
+                   .after = how->after,
+                   .last = how->last,
+                   .live = how->live,
+                   .before = how->before,
+                   .around = how->around,
+                   .count = how->count},
+    };
+
+    return follow(client, log, &planned, request);
+}
+
+enum sp_error sp_check_log(struct sp_client *client, const char *log, uint32_t *request)
+{
+    struct request planned = {
+        .ask = ASK_FOLLOW, .check = true, .follow = {.has_log = true, .last = 1}};
+
+    return follow(client, log, &planned, request);
 }
 
 enum sp_error sp_unfollow(struct sp_client *client, const uint8_t log[SP_ID_BYTES],
@@ -233,6 +282,8 @@ static enum sp_error list(struct sp_client *client, sealpost_v1_List_What what, 
     }
     if (error == SP_OK) {
         asked->list = message;
+        asked->list_stamp_ms =
+            what == sealpost_v1_List_What_LOGS ? clock_wall_ms(client->core.clock) : 0;
     }
     return error;
 }
@@ -267,14 +318,21 @@ enum sp_error sp_get_status(struct sp_client *client, uint32_t *request)
 
 /* ---- Files ---- */
 
-enum sp_error sp_send(struct sp_client *client, const struct sp_once *once, const char *log,
-                      const char *name, int fd, uint32_t *request)
+enum sp_error ask_send(struct sp_client *client, const struct sp_once *once, const char *log,
+                       const char *name, int fd, const uint8_t *sha256, uint32_t *request)
 {
     sealpost_v1_Offer offer = {.has_once = true, .has_log = true};
 
     *request = 0;
     if (name == NULL) {
         return SP_EINVALID;
+    }
+    if (is_refused(client, log)) {
+        return SP_EINTEGRITY;
+    }
+    if (sha256 != NULL) {
+        offer.sha256.size = DIGEST_BYTES;
+        memcpy(offer.sha256.bytes, sha256, DIGEST_BYTES);
     }
     enum sp_error error = name_check_file(name, strlen(name));
     if (error == SP_OK) {
@@ -285,6 +343,12 @@ enum sp_error sp_send(struct sp_client *client, const struct sp_once *once, cons
         error = make_once(once, &offer.once);
     }
     return error != SP_OK ? error : upload_start(&client->core, &offer, fd, request);
+}
+
+enum sp_error sp_send(struct sp_client *client, const struct sp_once *once, const char *log,
+                      const char *name, int fd, uint32_t *request)
+{
+    return ask_send(client, once, log, name, fd, NULL, request);
 }
 
 #define FILE_ID_MINIMUM_DIGITS 6

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/table.h"
-#include "event/body.h"
+#include "client/store.h"
 #include "event/event.h"
 
 struct follow {
@@ -16,6 +16,9 @@ struct follow {
     struct digest head;           /* the chain up to next - 1 */
     uint64_t announced;           /* where what was there already ends … */
     struct digest announced_head; /* … and what the chain must be there */
+    int kind;
+    uint32_t silent; /* the request that catches up by this; 0: events are shown */
+    bool reconciling;
     UT_hash_handle hh;
 };
 
@@ -33,21 +36,36 @@ static void drop(struct core *core, struct follow *follow)
     free(follow);
 }
 
-void chain_drop(struct core *core, const struct id *log)
+uint32_t chain_drop(struct core *core, const struct id *log)
 {
     struct follow *follow = find(core, log);
+    uint32_t silent = 0;
 
     core->log_name[0] = '\0';
     if (follow != NULL) {
         memcpy(core->log_name, follow->name, sizeof core->log_name);
+        silent = follow->silent;
         drop(core, follow);
     }
+    return silent;
+}
+
+int chain_followed_kind(const struct core *core, const char *name)
+{
+    const struct follow *follow = core->follows;
+
+    name += name[0] == '#' ? 1 : 0;
+    while (follow != NULL && strcmp(follow->name, name) != 0) {
+        follow = follow->hh.next;
+    }
+    return follow == NULL ? 0 : follow->kind;
 }
 
 void chain_clear(struct core *core)
 {
     struct follow *follow = core->follows;
 
+    core->caught_up.request = 0;
     HASH_CLEAR(hh, core->follows); /* only the table; the list through the items stays */
     while (follow != NULL) {
         struct follow *next = follow->hh.next;
@@ -81,6 +99,12 @@ static void describe(const sealpost_v1_Following *following, const struct reques
         .announced = following->log.head_sequence,
     };
     out->last = asked->live ? UINT64_MAX : out->last;
+    out->kind = (int)following->log.kind;
+    if (asked->catching_up) {
+        out->last = asked->check && !asked->reconciling ? following->last : out->announced;
+        out->silent = asked->number;
+        out->reconciling = asked->reconciling;
+    }
     memcpy(out->log.bytes, following->log.id, sizeof out->log.bytes);
     memcpy(out->name, following->log.name, sizeof out->name);
     memcpy(out->head.bytes, following->before, sizeof out->head.bytes);
@@ -135,32 +159,156 @@ static enum sp_error put(struct core *core, const struct follow *described)
     return SP_OK;
 }
 
-bool chain_following(struct core *core, const struct request *asked, uint64_t *last)
+/* What FOLLOWING said must be possible. */
+static bool is_possible(const sealpost_v1_Following *following)
+{
+    return following->has_log && following->log.head_sequence <= LIMIT_SEQUENCE &&
+           following->first > 0 && following->first <= following->log.head_sequence + 1 &&
+           following->last <= following->log.head_sequence;
+}
+
+/* Whether the log is the one that the store has seen; if not, why is in core->reason. */
+static bool is_known(struct core *core, const struct follow *follow)
+{
+    struct store_following following = {.id = follow->log,
+                                        .kind = follow->kind,
+                                        .name = follow->name,
+                                        .first = follow->next,
+                                        .before = follow->head,
+                                        .head_sequence = follow->announced,
+                                        .head = follow->announced_head};
+
+    return core->store == NULL ||
+           store_check(core->store, &following, core->reason, sizeof core->reason) == SP_OK;
+}
+
+/* Catching up has come to where FOLLOW stands. */
+static void finish_catching_up(struct core *core, const struct follow *follow)
+{
+    core->caught_up = (struct caught_up){.request = follow->silent,
+                                         .log = follow->log,
+                                         .kind = follow->kind,
+                                         .head_sequence = follow->announced,
+                                         .head = follow->announced_head};
+    memcpy(core->log_name, follow->name, sizeof core->log_name);
+    if (follow->reconciling) {
+        (void)store_reconciled(core->store, &follow->log, follow->next - 1, &follow->head,
+                               &core->caught_up.history);
+    }
+}
+
+/* FOLLOW begins. */
+static enum chain_answer begin(struct core *core, const struct request *asked,
+                               struct follow *follow)
+{
+    bool too_much = asked->catching_up && !follow->reconciling && follow->last >= follow->next &&
+                    follow->last - follow->next >= LIMIT_STORE_CATCH_UP;
+
+    if (asked->check && !asked->catching_up) { /* it was only to be known what it is */
+        follow->silent = asked->number;
+        finish_catching_up(core, follow);
+        return CHAIN_SILENT;
+    }
+    if (asked->catching_up && (is_over(follow) || too_much)) {
+        finish_catching_up(core, follow);
+        return CHAIN_SILENT;
+    }
+    enum sp_error error = put(core, follow);
+    if (error != SP_OK) {
+        core_fail_own(core, error);
+        return CHAIN_ENDED;
+    }
+    return asked->catching_up ? CHAIN_SILENT : CHAIN_FOLLOWING;
+}
+
+enum chain_answer chain_following(struct core *core, const struct request *asked, uint64_t *last)
 {
     const sealpost_v1_Following *following = &core->message.following;
     struct follow follow;
 
     *last = 0;
-    if (!following->has_log || following->log.head_sequence > LIMIT_SEQUENCE ||
-        following->first == 0 || following->first > following->log.head_sequence + 1 ||
-        following->last > following->log.head_sequence) {
+    if (!is_possible(following)) {
         core_fail(core, SP_EPROTOCOL, "the server sent FOLLOWING with impossible numbers");
-        return false;
+        return CHAIN_ENDED;
     }
     describe(following, asked, &follow);
     *last = follow.last;
     enum sp_error error = check_start(&follow, find(core, &follow.log));
     if (error == SP_EINTEGRITY) {
         fail_broken(core, follow.name, &follow.log, follow.next - 1, "is not what the chain says");
-        return false;
-    }
-    if (error == SP_OK) {
-        error = put(core, &follow);
+        return CHAIN_ENDED;
     }
     if (error != SP_OK) {
         core_fail_own(core, error);
+        return CHAIN_ENDED;
     }
-    return error == SP_OK;
+    if (!is_known(core, &follow)) {
+        (void)chain_drop(core, &follow.log);
+        return CHAIN_REFUSED;
+    }
+    return begin(core, asked, &follow);
+}
+
+void chain_plan(struct core *core, struct request *asked, const char *log,
+                sealpost_v1_Follow *message)
+{
+    uint64_t after = 0;
+
+    *message = asked->follow;
+    asked->catching_up =
+        core->store != NULL && store_plan(core->store, log, &after, &asked->reconciling);
+    if (asked->catching_up && !asked->check && !asked->reconciling && asked->live &&
+        asked->follow.after == after && asked->follow.last == 0) {
+        asked->catching_up = false; /* it goes on where it was: that is checked by itself */
+    }
+    if (asked->catching_up) {
+        *message = (sealpost_v1_Follow){.has_log = true, .log = asked->follow.log, .after = after};
+        message->count = asked->check && !asked->reconciling ? 1 : 0;
+    }
+}
+
+bool chain_is_due(const struct core *core)
+{
+    return core->caught_up.request != 0;
+}
+
+static void give_log(const struct core *core, struct sp_notice *out)
+{
+    const struct caught_up *caught_up = &core->caught_up;
+
+    memcpy(out->log.id, caught_up->log.bytes, sizeof out->log.id);
+    out->log.kind = (enum sp_log_kind)caught_up->kind;
+    out->log.name = core->log_name;
+    out->log.head_sequence = caught_up->head_sequence;
+    memcpy(out->log.head, caught_up->head.bytes, sizeof out->log.head);
+}
+
+bool chain_next(struct core *core, struct sp_notice *out)
+{
+    struct caught_up *caught_up = &core->caught_up;
+    struct request *request = core_request_find(core, caught_up->request);
+
+    if (caught_up->request == 0 || core->phase != CORE_OPEN || request == NULL) {
+        caught_up->request = 0;
+        return false;
+    }
+    if (caught_up->history.missing > 0) {
+        core_notice(out, SP_NOTICE_HISTORY, 0);
+        give_log(core, out);
+        out->history = caught_up->history;
+        caught_up->history.missing = 0;
+        return true;
+    }
+    caught_up->request = 0;
+    request->catching_up = false;
+    if (!request->check) {
+        core_send(core, FRAME_FOLLOW, request->stream, &request->follow);
+        return false;
+    }
+    core_result(core, out, request->number, SP_OK, "");
+    give_log(core, out);
+    core_request_end(core, request);
+    return true;
 }
 
 /* ---- EVENT ---- */
@@ -192,66 +340,13 @@ static enum sp_error advance(struct follow *follow, const struct event_view *vie
     return SP_OK;
 }
 
-/* SLICE as a string at *AT, which moves behind its NUL. */
-static const char *keep_string(char **at, struct slice slice)
+static void give_event(struct core *core, const struct follow *follow,
+                       const struct event_view *view, struct sp_notice *out)
 {
-    char *string = *at;
-
-    if (slice.size > 0) {
-        memcpy(string, slice.data, slice.size);
-    }
-    string[slice.size] = '\0';
-    *at += slice.size + 1;
-    return string;
-}
-
-/* What the body says. One that cannot be read is its author's business: it says nothing. */
-static void convert_body(struct core *core, const struct event_view *view, struct sp_event *out)
-{
-    struct body body;
-    char *at = core->strings;
-
-    static_assert(sizeof core->strings >= LIMIT_EVENT_BODY_BYTES + 2, "text and name fit");
-    if (body_parse(view->body, &body) != SP_OK) {
-        return;
-    }
-    out->text = keep_string(&at, body.text);
-    out->text_bytes = body.text.size;
-    out->retention = (struct sp_retention){body.keep_seconds, body.keep_events};
-    if (view->header.kind == SP_EVENT_FILE) {
-        out->file.name = keep_string(&at, body.name);
-        out->file.member = out->author;
-        out->file.sequence = out->sequence;
-        out->file.time_ms = out->time_ms;
-        out->file.size = body.size;
-        memcpy(out->file.id, body.file.bytes, sizeof out->file.id);
-        memcpy(out->file.sha256, body.sha256.bytes, sizeof out->file.sha256);
-    }
-}
-
-static void convert_event(struct core *core, const struct follow *follow,
-                          const struct event_view *view, struct sp_notice *out)
-{
-    struct sp_event *event = &out->event;
-    const struct event_header *header = &view->header;
-
     core_notice(out, SP_NOTICE_EVENT, 0);
     memcpy(core->log_name, follow->name, sizeof core->log_name);
-    memcpy(event->log, header->log.bytes, sizeof event->log);
-    event->log_name = core->log_name;
-    event->sequence = header->sequence;
-    event->time_ms = header->time_ms;
-    event->kind = header->kind;
-    event->author = core->message.event.author;
-    memcpy(event->device, header->author.bytes, sizeof event->device);
-    memcpy(event->client_id, header->client_id.bytes, sizeof event->client_id);
-    memcpy(event->hash, follow->head.bytes, sizeof event->hash);
-    memcpy(event->commitment, header->commitment.bytes, sizeof event->commitment);
-    event->body_bytes = header->body_bytes;
-    event->erased = view->salt == NULL;
-    if (!event->erased) {
-        convert_body(core, view, event);
-    }
+    convert_event(view, core->message.event.author, core->log_name, &follow->head, core->strings,
+                  &out->event);
 }
 
 bool chain_event(struct core *core, struct slice raw, struct sp_notice *out)
@@ -276,9 +371,16 @@ bool chain_event(struct core *core, struct slice raw, struct sp_notice *out)
         core_fail_own(core, error);
         return false;
     }
-    convert_event(core, follow, &view, out);
+    store_event(core->store, &view, core->message.event.author, &follow->head);
+    bool shown = follow->silent == 0;
+    if (shown) {
+        give_event(core, follow, &view, out);
+    }
     if (is_over(follow)) {
+        if (!shown) {
+            finish_catching_up(core, follow);
+        }
         drop(core, follow);
     }
-    return true;
+    return shown;
 }

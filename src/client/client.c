@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/internal.h"
+#include "client/store.h"
 #include "client/transfer.h"
 #include "crypto/secret.h"
 
@@ -190,7 +191,10 @@ short sp_client_poll_events(const struct sp_client *client)
 
 int sp_client_timeout_ms(const struct sp_client *client)
 {
-    return link_timeout_ms(&client->link);
+    int timeout = link_timeout_ms(&client->link);
+    int store_timeout = store_timeout_ms(client->core.store);
+
+    return timeout < 0 || (store_timeout >= 0 && store_timeout < timeout) ? store_timeout : timeout;
 }
 
 void sp_client_service(struct sp_client *client)
@@ -209,6 +213,9 @@ bool sp_client_next(struct sp_client *client, struct sp_notice *out)
 {
     bool made = core_next(&client->core, out);
 
+    if (!made) {
+        store_flush_soon(client->core.store);
+    }
     follow_core(client);
     return made;
 }

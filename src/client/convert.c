@@ -1,6 +1,9 @@
 #include "client/convert.h"
 
+#include <assert.h>
 #include <string.h>
+
+#include "event/body.h"
 
 void convert_log(const sealpost_v1_LogInfo *in, struct sp_log *out)
 {
@@ -82,4 +85,63 @@ void convert_read_state(const sealpost_v1_ReadState *in, struct sp_read_state *o
 enum sp_error convert_error(uint32_t number)
 {
     return number == 0 ? SP_EINTERNAL : (enum sp_error)number;
+}
+
+/* SLICE as a string at *AT, which moves behind its NUL. */
+static const char *keep_string(char **at, struct slice slice)
+{
+    char *string = *at;
+
+    if (slice.size > 0) {
+        memcpy(string, slice.data, slice.size);
+    }
+    string[slice.size] = '\0';
+    *at += slice.size + 1;
+    return string;
+}
+
+/* What the body says. One that cannot be read is its author's business: it says nothing. */
+static void convert_body(const struct event_view *view, char *strings, struct sp_event *out)
+{
+    struct body body;
+    char *at = strings;
+
+    static_assert(CONVERT_STRINGS_BYTES >= LIMIT_EVENT_BODY_BYTES + 2, "text and name fit");
+    if (body_parse(view->body, &body) != SP_OK) {
+        return;
+    }
+    out->text = keep_string(&at, body.text);
+    out->text_bytes = body.text.size;
+    out->retention = (struct sp_retention){body.keep_seconds, body.keep_events};
+    if (view->header.kind == SP_EVENT_FILE) {
+        out->file.name = keep_string(&at, body.name);
+        out->file.member = out->author;
+        out->file.sequence = out->sequence;
+        out->file.time_ms = out->time_ms;
+        out->file.size = body.size;
+        memcpy(out->file.id, body.file.bytes, sizeof out->file.id);
+        memcpy(out->file.sha256, body.sha256.bytes, sizeof out->file.sha256);
+    }
+}
+
+void convert_event(const struct event_view *view, const char *author, const char *log_name,
+                   const struct digest *hash, char *strings, struct sp_event *event)
+{
+    const struct event_header *header = &view->header;
+
+    memcpy(event->log, header->log.bytes, sizeof event->log);
+    event->log_name = log_name;
+    event->sequence = header->sequence;
+    event->time_ms = header->time_ms;
+    event->kind = header->kind;
+    event->author = author;
+    memcpy(event->device, header->author.bytes, sizeof event->device);
+    memcpy(event->client_id, header->client_id.bytes, sizeof event->client_id);
+    memcpy(event->hash, hash->bytes, sizeof event->hash);
+    memcpy(event->commitment, header->commitment.bytes, sizeof event->commitment);
+    event->body_bytes = header->body_bytes;
+    event->erased = view->salt == NULL;
+    if (!event->erased) {
+        convert_body(view, strings, event);
+    }
 }

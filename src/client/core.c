@@ -304,7 +304,7 @@ bool core_has_input(const struct core *core)
         return false;
     }
     if (core->phase == CORE_ENDED || core->input_over || core->presence_at < core->presence_count ||
-        transfer_is_due(core)) {
+        transfer_is_due(core) || chain_is_due(core)) {
         return true;
     }
     return may_handle(core) && core->input.size > 0 &&
@@ -337,7 +337,7 @@ bool core_next(struct core *core, struct sp_notice *out)
         if (core->phase == CORE_IDLE) {
             return false;
         }
-        if (answer_next_presence(core, out) || transfer_next(core, out)) {
+        if (answer_next_presence(core, out) || chain_next(core, out) || transfer_next(core, out)) {
             return true;
         }
         if (core->phase == CORE_ENDED) {

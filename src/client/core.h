@@ -10,8 +10,10 @@
 #define SP_CLIENT_CORE_H
 
 #include "base/clock.h"
+#include "client/convert.h"
 #include "client/reason.h"
 #include "sealpost/client.h"
+#include "sealpost/store.h"
 #include "wire/frame.h"
 
 /* Three of the largest frames and some small ones. */
@@ -52,10 +54,15 @@ struct request {
     enum ask ask;
     bool live;                 /* ASK_FOLLOW */
     bool page;                 /* likewise: may end before the head */
+    bool catching_up;          /* likewise: what was missed is read first … */
+    bool reconciling;          /* … and compared with what had been seen … */
+    bool check;                /* … and that is all that was wanted … */
+    sealpost_v1_Follow follow; /* … or else this is asked for then */
     bool unfollow;             /* ASK_DONE: of UNFOLLOW */
     struct id log;             /* likewise */
     sealpost_v1_List list;     /* ASK_LIST: what to ask for the next page */
     bool page_has_rows;        /* likewise */
+    int64_t list_stamp_ms;     /* likewise: when it began */
     struct transfer *transfer; /* ASK_UPLOAD, ASK_DOWNLOAD; owned */
 };
 
@@ -80,6 +87,15 @@ struct core {
     uint32_t last_number;
     size_t turn; /* whose file data comes next: index of requests[] */
     struct follow *follows;
+    struct sp_store *store; /* NULL: nothing is kept. Not ours */
+    struct caught_up {      /* to be given out, or to be gone on with */
+        uint32_t request;   /* 0: nothing */
+        struct id log;
+        int kind;
+        uint64_t head_sequence;
+        struct digest head;
+        struct sp_history history; /* missing 0: nothing to tell */
+    } caught_up;
 
     int64_t idle_ms;
     int64_t last_received_ms;
@@ -89,7 +105,8 @@ struct core {
     union message message;
     sealpost_v1_FileInfo file; /* of a transfer that is done */
     char text[REASON_BYTES];
-    char strings[LIMIT_EVENT_BODY_BYTES + 4]; /* an event's, each with a NUL */
+    char reason[REASON_BYTES];           /* of what a request function has refused */
+    char strings[CONVERT_STRINGS_BYTES]; /* an event's */
     char log_name[LIMIT_LOG_NAME_BYTES + 1];
     size_t presence_at; /* the next change of message.presence to be given out */
     size_t presence_count;

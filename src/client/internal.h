@@ -26,4 +26,10 @@ bool client_is_idle(const struct sp_client *client);
 /* Cancels a transfer, and does not touch its descriptor any more. */
 void client_detach(struct sp_client *client, uint32_t request);
 
+/* sp_send() of a file that must have that SHA-256: the server refuses another. SHA256 may be NULL.
+ */
+SP_CHECK enum sp_error ask_send(struct sp_client *client, const struct sp_once *once,
+                                const char *log, const char *name, int fd, const uint8_t *sha256,
+                                uint32_t *request);
+
 #endif

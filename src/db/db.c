@@ -69,6 +69,11 @@ static enum sp_error create_private(const char *path)
     return SP_OK;
 }
 
+static bool may_write(enum db_mode mode)
+{
+    return mode == DB_WRITER || mode == DB_SHARED;
+}
+
 /* PATH as a URI (SQLite: "URI Filenames") that says that nobody changes the file. */
 static enum sp_error open_immutable(struct db *db, const char *path, int flags)
 {
@@ -95,12 +100,12 @@ static enum sp_error open_immutable(struct db *db, const char *path, int flags)
 static enum sp_error open_handle(struct db *db, const char *path, enum db_mode mode)
 {
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                (mode == DB_WRITER ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+                (may_write(mode) ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
     enum sp_error error = SP_OK;
 
     if (db->in_memory) {
         flags |= SQLITE_OPEN_CREATE;
-    } else if (mode == DB_WRITER) {
+    } else if (may_write(mode)) {
         error = create_private(path);
     }
     if (error != SP_OK) {
@@ -111,7 +116,7 @@ static enum sp_error open_handle(struct db *db, const char *path, enum db_mode m
     if (error != SP_OK) {
         return error;
     }
-    if (mode == DB_WRITER && sqlite3_db_readonly(db->handle, "main") == 1) {
+    if (may_write(mode) && sqlite3_db_readonly(db->handle, "main") == 1) {
         return SP_EFILE; /* what SQLite cannot open for writing, it opens for reading */
     }
     (void)sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
@@ -124,24 +129,25 @@ static enum sp_error open_handle(struct db *db, const char *path, enum db_mode m
     return SP_OK;
 }
 
-/* Whether the database really is in WAL mode now: SQLite reports a refusal only as the old mode. */
-static enum sp_error enter_wal(struct db *db)
+/* Whether the database really is in the mode WANTED now, which SQL asks for: SQLite reports a
+ * refusal only as the old mode. */
+static enum sp_error enter_journal_mode(struct db *db, const char *sql, const char *wanted)
 {
     sqlite3_stmt *statement = NULL;
-    bool is_wal = false;
-    int result = sqlite3_prepare_v2(db->handle, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+    bool entered = false;
+    int result = sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL);
 
     if (result == SQLITE_OK) {
         result = sqlite3_step(statement);
         if (result == SQLITE_ROW) {
             const char *mode = (const char *)sqlite3_column_text(statement, 0);
-            is_wal = mode != NULL && strcmp(mode, "wal") == 0;
+            entered = mode != NULL && strcmp(mode, wanted) == 0;
             result = sqlite3_step(statement); /* here the change is committed */
         }
     }
     (void)sqlite3_finalize(statement);
     enum sp_error error = db_translate(db, result);
-    return error == SP_OK && !is_wal ? SP_EIO : error;
+    return error == SP_OK && !entered ? SP_EIO : error;
 }
 
 /* SQLite ignores a failed sync of the directory in which it has made the WAL; we do not. */
@@ -168,7 +174,7 @@ static enum sp_error set_up_writer(struct db *db, const char *path)
     if (db->in_memory) {
         return db_execute(db, settings_writer);
     }
-    error = enter_wal(db);
+    error = enter_journal_mode(db, "PRAGMA journal_mode = WAL", "wal");
     if (error == SP_OK) {
         error = db_execute(db, settings_writer);
     }
@@ -182,12 +188,28 @@ static enum sp_error set_up_writer(struct db *db, const char *path)
     return error != SP_OK ? error : sync_parent(path);
 }
 
+/* The directory is synced for the name of the database, which may be new. */
+static enum sp_error set_up_shared(struct db *db, const char *path)
+{
+    enum sp_error error = SP_OK;
+
+    if (!db->in_memory) {
+        error = enter_journal_mode(db, "PRAGMA journal_mode = TRUNCATE", "truncate");
+    }
+    if (error == SP_OK) {
+        error = db_execute(db, settings_writer);
+    }
+    return error != SP_OK || db->in_memory ? error : sync_parent(path);
+}
+
 static enum sp_error set_up(struct db *db, const char *path, enum db_mode mode)
 {
     enum sp_error error = db_execute(db, settings_common);
 
     if (error == SP_OK && mode == DB_WRITER) {
         error = set_up_writer(db, path);
+    } else if (error == SP_OK && mode == DB_SHARED) {
+        error = set_up_shared(db, path);
     } else if (error == SP_OK) {
         error = db_execute(db, settings_reader);
     }

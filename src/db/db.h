@@ -7,6 +7,10 @@
  * checked. After a failed sync nothing that the connection says can be trusted any more:
  * db_sync_failed() is then true for ever, and the process must end.
  *
+ * DB_SHARED has no WAL: that of SQLite 3.40 may be damaged when two connections write or checkpoint
+ * at the same moment. Its journal is emptied and synced at each commit (journal_mode=TRUNCATE), so
+ * that a commit is as durable, and nothing of what was deleted waits in a second file.
+ *
  * One thread at a time for each connection. Never used by the poll thread.
  */
 #ifndef SP_DB_DB_H
@@ -17,8 +21,9 @@
 struct db;
 
 enum db_mode {
-    DB_WRITER,   /* made with mode 0600 if absent; its directory must exist */
-    DB_READER,   /* read-only; the file must exist */
+    DB_WRITER, /* made with mode 0600 if absent; its directory must exist */
+    DB_SHARED, /* likewise, but several processes may write: a rollback journal instead of a WAL */
+    DB_READER, /* read-only; the file must exist */
     DB_SNAPSHOT, /* likewise, of a file that nobody uses: makes no WAL and no index beside it, and
                     does not see what is in them */
 };

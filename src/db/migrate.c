@@ -24,10 +24,18 @@ static enum sp_error read_number(struct db *db, const char *sql, int64_t *out)
 static enum sp_error run_step(struct db *db, const char *sql, size_t version)
 {
     char set_version[64];
+    int64_t reached = 0;
     enum sp_error error = SP_OK;
 
     (void)snprintf(set_version, sizeof set_version, "PRAGMA user_version = %zu; COMMIT", version);
     error = db_execute(db, "BEGIN IMMEDIATE");
+    if (error == SP_OK) { /* of a shared one, another process may have taken the step meanwhile */
+        error = read_number(db, "PRAGMA user_version", &reached);
+    }
+    if (error == SP_OK && reached >= 0 && (uint64_t)reached >= version) {
+        db_rollback(db);
+        return SP_OK;
+    }
     if (error == SP_OK) {
         error = db_execute(db, sql);
     }
@@ -45,10 +53,12 @@ static enum sp_error check_version(struct db *db, size_t known, int64_t *version
                                    size_t capacity)
 {
     int64_t objects = 0;
-    enum sp_error error = read_number(db, "PRAGMA user_version", version);
+    /* In this order: another process may bring a shared one to its first version just now. */
+    enum sp_error error = read_number(db, "SELECT count(*) FROM sqlite_master", &objects);
 
+    *version = 0;
     if (error == SP_OK) {
-        error = read_number(db, "SELECT count(*) FROM sqlite_master", &objects);
+        error = read_number(db, "PRAGMA user_version", version);
     }
     if (error != SP_OK) {
         (void)snprintf(reason, capacity, "the database cannot be read: %s", db_last_message(db));

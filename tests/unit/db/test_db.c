@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -325,6 +326,72 @@ static void test_not_a_database(void **state)
     (void)unlink(name);
 }
 
+/* ---- Shared by several processes ---- */
+
+static const char *const shared_steps[] = {"CREATE TABLE a(x INTEGER)",
+                                           "CREATE TABLE b(x INTEGER)"};
+
+/* One process: brings the database to its last version and adds a row. 0, or what failed. */
+static int join_in(const char *name)
+{
+    struct db *shared = NULL;
+    char reason[256] = "";
+    enum sp_error error = db_open(name, DB_SHARED, &shared, reason, sizeof reason);
+
+    if (error == SP_OK) {
+        error = db_migrate(shared, shared_steps, COUNT_OF(shared_steps), reason, sizeof reason);
+    }
+    if (error == SP_OK) {
+        error = db_execute(shared, "INSERT INTO b VALUES(1)");
+    }
+    db_close(shared);
+    if (error != SP_OK) {
+        print_error("%s: %s\n", sp_error_name(error), reason);
+    }
+    return (int)error;
+}
+
+static void test_shared_from_the_start(void **state)
+{
+    enum { processes = 6, rounds = 5 };
+    char name[160];
+    char wal[176];
+    struct db *shared = NULL;
+    char reason[256];
+
+    (void)state;
+    for (int round = 0; round < rounds; round++) {
+        pid_t children[processes];
+
+        (void)snprintf(name, sizeof name, "%s/shared%d", directory, round);
+        for (size_t i = 0; i < processes; i++) {
+            children[i] = fork();
+            assert_true(children[i] >= 0);
+            if (children[i] == 0) {
+                _exit(join_in(name));
+            }
+        }
+        for (size_t i = 0; i < processes; i++) {
+            int status = -1;
+            assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+            assert_int_equal(status, 0);
+        }
+        assert_int_equal(db_open(name, DB_SHARED, &shared, reason, sizeof reason), SP_OK);
+        struct statement *count = NULL;
+        assert_int_equal(statement_new(shared, "SELECT count(*) FROM b", &count), SP_OK);
+        assert_true(statement_next(count));
+        assert_int_equal(statement_get_i64(count), processes);
+        assert_int_equal(statement_finish(count), SP_OK);
+        statement_free(count);
+        (void)snprintf(wal, sizeof wal, "%s-wal", name);
+        assert_int_equal(access(wal, F_OK), -1);
+        db_close(shared);
+        (void)snprintf(wal, sizeof wal, "%s-journal", name);
+        (void)unlink(wal);
+        assert_int_equal(unlink(name), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +402,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_constraints, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_migrations, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_shared_from_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_checkpoints, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_a_database, set_up, tear_down),

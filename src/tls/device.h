@@ -1,0 +1,20 @@
+/*
+ * What tells devices and teams apart, out of the files of a client, without its private key. Called
+ * by the client's store, which belongs to one device. Blocks; trusts nothing and checks nothing.
+ */
+#ifndef SP_TLS_DEVICE_H
+#define SP_TLS_DEVICE_H
+
+#include "base/base.h"
+
+struct device_files {
+    struct digest root; /* SHA-256 of the first certificate of the CA file, DER */
+    struct digest key;  /* SHA-256 of the device's public key (SubjectPublicKeyInfo, DER) */
+};
+
+/* SP_ENOTFOUND, SP_ECERT, SP_ENOMEM, SP_EINTERNAL, with one sentence in REASON that names the file.
+ */
+SP_CHECK enum sp_error device_files_read(const char *ca_file, const char *cert_file,
+                                         struct device_files *out, char *reason, size_t capacity);
+
+#endif
