@@ -1,4 +1,4 @@
-#include "client/answer.h"
+#include "client/answer_internal.h"
 
 #include <string.h>
 
@@ -7,12 +7,6 @@
 #include "client/download.h"
 #include "client/store.h"
 #include "client/upload.h"
-
-/* A frame that has been decoded into core->message. */
-struct arrival {
-    struct request *request; /* whose stream it came on; NULL for stream 0 */
-    struct slice raw;
-};
 
 /* True: *OUT is a notice. */
 typedef bool (*arrival_fn)(struct core *core, const struct arrival *arrival, struct sp_notice *out);
@@ -185,73 +179,6 @@ static bool on_following(struct core *core, const struct arrival *arrival, struc
     return true;
 }
 
-/* A row is there; KEY is where the next page goes on. */
-static void begin_row(const struct arrival *arrival, uint64_t key, enum sp_row_type type,
-                      struct sp_notice *out)
-{
-    arrival->request->list.after = key;
-    arrival->request->page_has_rows = true;
-    core_notice(out, SP_NOTICE_ROW, arrival->request->number);
-    out->row.type = type;
-}
-
-static bool on_row_log(struct core *core, const struct arrival *arrival, struct sp_notice *out)
-{
-    const sealpost_v1_RowLog *row = &core->message.row_log;
-
-    begin_row(arrival, row->key, SP_ROW_LOG, out);
-    convert_log(&row->log, &out->row.log);
-    out->row.topic = row->topic;
-    out->row.members = row->members;
-    out->row.joined = row->joined;
-    out->row.read = (struct sp_read_state){row->read, row->unread, row->mentions};
-    out->row.retention = (struct sp_retention){row->keep_seconds, row->keep_events};
-    store_row(core->store, &out->row, arrival->request->list_stamp_ms);
-    return true;
-}
-
-static bool on_row_member(struct core *core, const struct arrival *arrival, struct sp_notice *out)
-{
-    const sealpost_v1_RowMember *row = &core->message.row_member;
-
-    begin_row(arrival, row->key, SP_ROW_MEMBER, out);
-    out->row.username = row->username;
-    out->row.owner = row->owner;
-    out->row.online = row->online;
-    out->row.last_seen_ms = row->last_seen_ms;
-    out->row.role = (enum sp_role)row->role;
-    out->row.disabled = row->disabled;
-    return true;
-}
-
-static bool on_row_device(struct core *core, const struct arrival *arrival, struct sp_notice *out)
-{
-    const sealpost_v1_RowDevice *row = &core->message.row_device;
-
-    begin_row(arrival, row->key, SP_ROW_DEVICE, out);
-    convert_device(row, &out->row.device);
-    return true;
-}
-
-static bool on_row_invitation(struct core *core, const struct arrival *arrival,
-                              struct sp_notice *out)
-{
-    const sealpost_v1_RowInvitation *row = &core->message.row_invitation;
-
-    begin_row(arrival, row->key, SP_ROW_INVITATION, out);
-    convert_invitation(row, &out->row.invitation);
-    return true;
-}
-
-static bool on_row_file(struct core *core, const struct arrival *arrival, struct sp_notice *out)
-{
-    const sealpost_v1_RowFile *row = &core->message.row_file;
-
-    begin_row(arrival, row->key, SP_ROW_FILE, out);
-    convert_file(&row->file, &out->row.file);
-    return true;
-}
-
 static bool on_list_end(struct core *core, const struct arrival *arrival, struct sp_notice *out)
 {
     struct request *request = arrival->request;
@@ -396,11 +323,11 @@ static const struct handler handlers[256] = {
     [FRAME_FILE] = {on_file, ASK_DOWNLOAD},
     [FRAME_EVENT_RESULT] = {on_event_result, ASK_EVENT},
     [FRAME_FOLLOWING] = {on_following, ASK_FOLLOW},
-    [FRAME_ROW_LOG] = {on_row_log, ASK_LIST},
-    [FRAME_ROW_MEMBER] = {on_row_member, ASK_LIST},
-    [FRAME_ROW_FILE] = {on_row_file, ASK_LIST},
-    [FRAME_ROW_DEVICE] = {on_row_device, ASK_LIST},
-    [FRAME_ROW_INVITATION] = {on_row_invitation, ASK_LIST},
+    [FRAME_ROW_LOG] = {answer_row_log, ASK_LIST},
+    [FRAME_ROW_MEMBER] = {answer_row_member, ASK_LIST},
+    [FRAME_ROW_FILE] = {answer_row_file, ASK_LIST},
+    [FRAME_ROW_DEVICE] = {answer_row_device, ASK_LIST},
+    [FRAME_ROW_INVITATION] = {answer_row_invitation, ASK_LIST},
     [FRAME_MARKED] = {on_marked, ASK_MARK},
     [FRAME_INVITED] = {on_invited, ASK_INVITE},
     [FRAME_LIST_END] = {on_list_end, ASK_LIST},
