@@ -184,7 +184,8 @@ static enum sp_error attempt(struct saying *saying)
     own = saying->tried && saying->error == SP_OK;
     keep_say_sent(saying->cli, drained.sent - (own ? 1 : 0));
     if (saying->tried) {
-        session->unknown = sp_error_class(saying->error) == SP_CLASS_UNKNOWN;
+        session->unknown = sp_error_class(saying->error) == SP_CLASS_UNKNOWN ||
+                           saying->error == SP_ECANCELLED; /* nobody waits for the answer */
         session_keep_text(session, saying->reason);
         return saying->error;
     }

@@ -3,6 +3,7 @@
 #include <sealpost/client.h>
 #include <sealpost/error.h>
 #include <sealpost/join.h>
+#include <sealpost/store.h>
 #include <sealpost/team.h>
 #include <stdio.h>
 
@@ -21,6 +22,15 @@ int main(void)
     printf("without certificates: %s: %s\n", sp_error_name(error), message);
     sp_client_free(client);
     if (error == SP_OK || client != NULL || message[0] == '\0') {
+        return 1;
+    }
+
+    struct sp_store *store = NULL;
+
+    error =
+        sp_store_open("/nonexistent/store.db", SP_STORE_EXISTING, &store, message, sizeof message);
+    printf("without a store: %s: %s\n", sp_error_name(error), message);
+    if (error != SP_ENOTFOUND || store != NULL) {
         return 1;
     }
 

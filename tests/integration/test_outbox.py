@@ -158,6 +158,20 @@ class Outbox(harness.TestCase):
         self.assertIn("sent 1 from the outbox", alice.ok("whoami").err)
         self.assertEqual(texts(alice, "after"), ["mine"])
 
+    def test_interrupted(self):
+        alice = self.room("stop")
+        slow = Slow(self.server.port, 0.5)
+        self.addCleanup(slow.close)
+        before = self.events()
+        run = alice.popen("say", "stop", "mine", env={"SEALPOST_SERVER": slow.address}, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE)
+        harness.wait_until(lambda: self.events() > before, 30, "the message on the server")
+        run.send_signal(signal.SIGINT)
+        err = run.communicate(timeout=30)[1].decode()
+        self.assertEqual(run.returncode, 130, err)
+        self.assertIn("kept in the outbox", err)  # what came of it is not known: it is asked for again
+        self.assertEqual(texts(alice, "stop"), ["mine"])
+
     def test_refused(self):
         alice = self.room("mine")
         bob = self.member("bob")

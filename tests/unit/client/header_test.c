@@ -3,6 +3,7 @@
 #include <sealpost/client.h>
 #include <sealpost/error.h>
 #include <sealpost/join.h>
+#include <sealpost/store.h>
 #include <sealpost/team.h>
 
 #include <stdio.h>
@@ -26,6 +27,7 @@ int main(void)
     error = sp_client_new(&config, &client, message, sizeof(message));
     (void)printf("%s: %s: %s\n", sp_version(), sp_error_name(error), message);
     sp_client_free(client);
+    sp_store_close(NULL);
     if (error != SP_EINVALID || client != NULL) {
         return 1;
     }
