@@ -531,10 +531,9 @@ class Files(harness.TestCase):
         with open(path, "wb") as file:
             file.truncate(4_000_000_000)
         with alice.popen("send", "stop", path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sender:
-            files = os.path.join(self.server.config["state"], "files")
-            harness.wait_until(lambda: any(os.path.getsize(os.path.join(directory, name)) > 0
-                                           for directory, _, names in os.walk(files) for name in names),
-                               30, "the first bytes of it")
+            incoming = os.path.join(self.server.config["state"], "files", "incoming")
+            harness.wait_until(lambda: any(entry.stat().st_size > 0 for entry in os.scandir(incoming)), 30,
+                               "the first bytes of it")
             sender.send_signal(signal.SIGINT)
             out, err = sender.communicate(timeout=20)
         self.assertEqual((sender.returncode, out), (130, b""))
