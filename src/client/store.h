@@ -76,6 +76,7 @@ struct store_following {
     struct digest before;
     uint64_t head_sequence;
     struct digest head;
+    uint64_t seen; /* the last event that was known of it when it was asked for */
 };
 
 /* By a name, with or without '#', or the digits of an id. SP_ENOTFOUND. */
@@ -95,9 +96,16 @@ SP_CHECK enum sp_error store_next_stale(struct sp_store *store, int64_t after,
 
 /* ---- Whether they are the same: store_check.c, store_fork.c ---- */
 
-/* What is to be read of LOG before anything else: events after *AFTER. False: nothing. *RECONCILE:
- * to find what is missing, by store_reconciled(). */
-bool store_plan(struct sp_store *store, const char *log, uint64_t *after, bool *reconcile);
+struct store_plan {
+    struct id log;  /* zeros: nothing is known of it */
+    uint64_t seen;  /* the last event that is known of it; 0: none, or it is to be found out */
+    bool catch_up;  /* something is to be read before anything else … */
+    uint64_t after; /* … namely the events after this one … */
+    bool reconcile; /* … to find what is missing, by store_reconciled() */
+};
+
+/* What is known of LOG when it is asked for. */
+void store_plan(struct sp_store *store, const char *log, struct store_plan *out);
 /* Whether the log that was followed is the one that was seen. SP_EINTEGRITY with a sentence in
  * TEXT; the log is refused from now on. */
 SP_CHECK enum sp_error store_check(struct sp_store *store, const struct store_following *following,
@@ -107,7 +115,7 @@ bool store_refuses(struct sp_store *store, const char *log, char *text, size_t c
 /* The events from LOG's FIRST on are no more: own messages go into the outbox. In a transaction. */
 SP_CHECK enum sp_error store_fork(struct sp_store *store, const struct store_log *log,
                                   uint64_t first);
-/* Everything after store_plan()'s AFTER has been read, up to the head. True: *OUT is what is
+/* Everything after the plan's .after has been read, up to the head. True: *OUT is what is
  * missing. */
 bool store_reconciled(struct sp_store *store, const struct id *id, uint64_t head_sequence,
                       const struct digest *head, struct sp_history *out);

@@ -342,6 +342,38 @@ static void test_too_short(void **state)
     assert_int_equal(sp_post(&fixture->peer->client, NULL, "den", "x", 1, &other), SP_OK);
 }
 
+static void test_another_process_is_ahead(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history server = see(fixture, 3);
+    struct history before = server;
+    struct history said = server;
+    struct sp_store *other = NULL;
+    struct sp_notice notice;
+    char message[256];
+
+    grow(&server, 1, "hello");
+    uint32_t request = ask(fixture, "den");
+    struct history later = server;
+    grow(&later, 1, "hello");
+    assert_int_equal(
+        sp_store_open(fixture->path, SP_STORE_EXISTING, &other, message, sizeof(message)), SP_OK);
+    assert_int_equal(store_execute(other, "UPDATE logs SET sequence = ?, hash = ?", "ub",
+                                   later.sequence, later.head.bytes, sizeof(later.head.bytes)),
+                     SP_OK);
+    sp_store_close(other);
+    answer(fixture, &server, &before, 3, 4); /* as it was when it was asked for */
+    peer_say_message(fixture->peer, &said, "hello");
+    peer_no_notice(fixture->peer);
+    answer(fixture, &server, &server, 0, 4); /* asked for when event 5 had been seen */
+    expect_refused(fixture, request, "ends at event 4");
+    request = ask(fixture, "den");
+    answer(fixture, &later, &later, 5, 5);
+    peer_no_notice(fixture->peer);
+    answer(fixture, &later, &later, 0, 5);
+    peer_result(fixture->peer, request, SP_OK, &notice);
+}
+
 static void test_changed(void **state)
 {
     struct fixture *fixture = *state;
@@ -696,6 +728,7 @@ int main(void)
         TEST(test_live_again),
         TEST(test_shut_out_while_catching_up),
         TEST(test_too_short),
+        TEST(test_another_process_is_ahead),
         TEST(test_changed),
         TEST(test_checked_alone),
         TEST(test_another_room_of_that_name),
