@@ -113,7 +113,7 @@ enum sp_error store_end(struct sp_store *store, enum sp_error error)
     return error;
 }
 
-void store_fail(struct sp_store *store, enum sp_error error)
+void store_give_up(struct sp_store *store, enum sp_error error)
 {
     if (store->trouble[0] == '\0') {
         (void)snprintf(store->trouble, sizeof store->trouble, "%s: %s", store->path,
@@ -123,9 +123,19 @@ void store_fail(struct sp_store *store, enum sp_error error)
     }
 }
 
+void store_fail(struct sp_store *store, enum sp_error error)
+{
+    if (error != SP_EBUSY) {
+        store_give_up(store, error);
+    }
+}
+
 const char *sp_store_trouble(struct sp_store *store)
 {
     store_flush(store);
+    if (store->trouble[0] == '\0' && store->kept != NULL) {
+        return "another process does not let go of the store";
+    }
     return store->trouble[0] == '\0' ? NULL : store->trouble;
 }
 

@@ -27,6 +27,7 @@ struct sp_store {
     size_t kept_count;
     size_t kept_bytes;
     int64_t kept_since_ms; /* monotonic: when the first of them came */
+    int64_t retry_ms;      /* likewise: they are not to be written before; 0: they are */
     bool batch;            /* between sp_outbox_begin() and sp_outbox_commit() */
     /* What was read last points to these. */
     char name[LIMIT_LOG_NAME_BYTES + 1];
@@ -52,7 +53,9 @@ SP_CHECK enum sp_error store_number(struct sp_store *store, uint64_t *out, const
 SP_CHECK enum sp_error store_begin(struct sp_store *store);
 /* Commits if ERROR is SP_OK, else rolls back; returns what came of it. */
 SP_CHECK enum sp_error store_end(struct sp_store *store, enum sp_error error);
-/* Keeping has failed with ERROR: says so, once. */
+/* Keeping has ended with ERROR: says so, once. */
+void store_give_up(struct sp_store *store, enum sp_error error);
+/* The same but for SP_EBUSY, which passes. */
 void store_fail(struct sp_store *store, enum sp_error error);
 
 /* ---- Logs: store_logs.c ---- */
@@ -135,7 +138,8 @@ void store_listed(struct sp_store *store, int64_t stamp_ms);
 /* The entry NUMBER of the outbox was acknowledged by RESULT: that is written down soon. If it is
  * not, since the process ends before, the server is asked once more, and says so again. */
 void store_sent(struct sp_store *store, uint64_t number, const struct sp_notice *result);
-/* Writes what waits. */
+/* Writes what waits. While another process has the file it waits on; what was sent does so whatever
+ * happens. */
 void store_flush(struct sp_store *store);
 /* The same if it has waited long enough: a commit is several syncs of the disk. */
 void store_flush_soon(struct sp_store *store);

@@ -482,6 +482,43 @@ static void test_bounded(void **state)
     assert_int_equal(log.first, more + 2 - LIMIT_STORE_EVENTS_PER_LOG);
 }
 
+/* Another process has the file for longer than anybody waits. */
+static void test_busy_for_a_while(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history server = see(fixture, 1);
+    struct sp_store *other = NULL;
+    struct sp_notice result;
+    struct event_view view;
+    uint64_t number = 0;
+    uint64_t held = 0;
+    char message[256];
+
+    assert_int_equal(sp_outbox_keep_message(fixture->store, "den", NULL, "hello", 5, &number),
+                     SP_OK);
+    assert_int_equal(
+        sp_store_open(fixture->path, SP_STORE_EXISTING, &other, message, sizeof(message)), SP_OK);
+    assert_int_equal(store_begin(other), SP_OK);
+    grow(&server, 1, "hello");
+    size_t size = EVENT_HEADER_BYTES + SALT_BYTES + strlen("hello") + 3;
+    assert_int_equal(event_view_parse(scratch, size, &view), SP_OK);
+    store_event(fixture->store, &view, "bob", &server.head);
+    core_notice(&result, SP_NOTICE_RESULT, 0);
+    result.log = (struct sp_log){.name = "den", .kind = SP_LOG_ROOM};
+    memcpy(result.log.id, server.log.bytes, ID_BYTES);
+    result.sequence = server.sequence;
+    memcpy(result.hash, server.head.bytes, DIGEST_BYTES);
+    sp_outbox_sent(fixture->store, number, &result);
+    assert_non_null(sp_store_trouble(fixture->store)); /* tries to write */
+    assert_in_range(store_timeout_ms(fixture->store), 1, 1000);
+    assert_int_equal(store_end(other, SP_OK), SP_OK);
+    sp_store_close(other);
+    assert_null(sp_store_trouble(fixture->store));
+    expect_range(fixture, (struct sp_follow){0}, 1, 2);
+    assert_int_equal(sp_outbox_count(fixture->store, &number, &held), SP_OK);
+    assert_int_equal(number, 0);
+}
+
 /* ---- Another incarnation ---- */
 
 /* TEXT was posted from here as SEQUENCE, which is HISTORY's newest event. */
@@ -734,6 +771,7 @@ int main(void)
         TEST(test_another_room_of_that_name),
         TEST(test_erased),
         TEST(test_bounded),
+        TEST(test_busy_for_a_while),
         TEST(test_restored_and_shorter),
         TEST(test_restored_and_gone_on),
         TEST(test_accepted),
