@@ -167,8 +167,9 @@ static bool is_possible(const sealpost_v1_Following *following)
            following->last <= following->log.head_sequence;
 }
 
-/* Whether the log is the one that the store has seen; if not, why is in core->reason. */
-static bool is_known(struct core *core, const struct request *asked, const struct follow *follow)
+/* Whether the log is the one that the store has seen; as store_check(), with core->reason. */
+static enum sp_error check_known(struct core *core, const struct request *asked,
+                                 const struct follow *follow)
 {
     struct store_following following = {.id = follow->log,
                                         .seen =
@@ -180,8 +181,9 @@ static bool is_known(struct core *core, const struct request *asked, const struc
                                         .head_sequence = follow->announced,
                                         .head = follow->announced_head};
 
-    return core->store == NULL ||
-           store_check(core->store, &following, core->reason, sizeof core->reason) == SP_OK;
+    return core->store == NULL
+               ? SP_OK
+               : store_check(core->store, &following, core->reason, sizeof core->reason);
 }
 
 /* Catching up has come to where FOLLOW stands. */
@@ -244,9 +246,10 @@ enum chain_answer chain_following(struct core *core, const struct request *asked
         core_fail_own(core, error);
         return CHAIN_ENDED;
     }
-    if (!is_known(core, asked, &follow)) {
+    error = check_known(core, asked, &follow);
+    if (error != SP_OK) {
         (void)chain_drop(core, &follow.log);
-        return CHAIN_REFUSED;
+        return error == SP_EBUSY ? CHAIN_NOT_NOW : CHAIN_REFUSED;
     }
     return begin(core, asked, &follow);
 }

@@ -53,6 +53,8 @@ SP_CHECK enum sp_error store_number(struct sp_store *store, uint64_t *out, const
 SP_CHECK enum sp_error store_begin(struct sp_store *store);
 /* Commits if ERROR is SP_OK, else rolls back; returns what came of it. */
 SP_CHECK enum sp_error store_end(struct sp_store *store, enum sp_error error);
+/* What ERROR means for the store, as a sentence in TEXT. */
+void store_explain(const struct sp_store *store, enum sp_error error, char *text, size_t capacity);
 /* Keeping has ended with ERROR: says so, once. */
 void store_give_up(struct sp_store *store, enum sp_error error);
 /* The same but for SP_EBUSY, which passes. */
@@ -109,8 +111,8 @@ struct store_plan {
 
 /* What is known of LOG when it is asked for. */
 void store_plan(struct sp_store *store, const char *log, struct store_plan *out);
-/* Whether the log that was followed is the one that was seen. SP_EINTEGRITY with a sentence in
- * TEXT; the log is refused from now on. */
+/* Whether the log that was followed is the one that was seen. SP_EINTEGRITY: it is not, and refused
+ * from now on; SP_EBUSY: it cannot be told now; with a sentence in TEXT. */
 SP_CHECK enum sp_error store_check(struct sp_store *store, const struct store_following *following,
                                    char *text, size_t capacity);
 /* Whether LOG is refused, with a sentence in TEXT. Nothing is to be sent to it then. */
@@ -123,7 +125,8 @@ SP_CHECK enum sp_error store_fork(struct sp_store *store, const struct store_log
 bool store_reconciled(struct sp_store *store, const struct id *id, uint64_t head_sequence,
                       const struct digest *head, struct sp_history *out);
 
-/* The device and the incarnation. SP_ECONFLICT with a sentence in TEXT: another device's store. */
+/* The device and the incarnation. SP_ECONFLICT: another device's store; SP_EBUSY: they cannot be
+ * looked at now; with a sentence in TEXT. */
 SP_CHECK enum sp_error store_logged_in(struct sp_store *store, const struct sp_login *login,
                                        char *text, size_t capacity);
 

@@ -151,17 +151,23 @@ enum sp_error store_check(struct sp_store *store, const struct store_following *
     text[0] = '\0';
     store_flush(store);
     enum sp_error error = store_begin(store);
+    bool differs = false; /* else the store itself is damaged */
+    if (error == SP_OK) {
+        error = check(store, following, text, capacity);
+        differs = text[0] != '\0';
+        error = store_end(store, differs ? SP_OK : error);
+    }
+    if (differs) {
+        return SP_EINTEGRITY;
+    }
+    if (error == SP_EBUSY) {
+        store_explain(store, error, text, capacity);
+        return SP_EBUSY;
+    }
     if (error != SP_OK) {
         store_fail(store, error);
-        return SP_OK;
     }
-    error = check(store, following, text, capacity);
-    bool differs = text[0] != '\0'; /* else the store itself is damaged */
-    error = store_end(store, differs ? SP_OK : error);
-    if (error != SP_OK) {
-        store_fail(store, error);
-    }
-    return differs ? SP_EINTEGRITY : SP_OK;
+    return SP_OK;
 }
 
 bool store_refuses(struct sp_store *store, const char *log, char *text, size_t capacity)

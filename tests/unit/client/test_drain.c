@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/store.h"
 #include "event/event.h"
 #include "sealpost/store.h"
 
@@ -321,6 +322,40 @@ static void test_file_timed_out(void **state)
     end(&fixture);
 }
 
+/* ---- Another process has the store ---- */
+
+static void test_busy_store_can_be_used(void **state)
+{
+    char directory[] = "/tmp/sealpost-drain-XXXXXX";
+    char path[64];
+    char message[256];
+    char command[64];
+    struct sp_store *stores[2] = {NULL};
+    struct sp_client *client = script_client("members/alice", "localhost", 1, 0);
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    (void)snprintf(path, sizeof(path), "%s/store.db", directory);
+    for (size_t i = 0; i < COUNT_OF(stores); i++) {
+        assert_int_equal(sp_store_open(path, SP_STORE_CREATE, &stores[i], message, sizeof(message)),
+                         SP_OK);
+    }
+    assert_int_equal(store_begin(stores[1]), SP_OK);
+    assert_int_equal(sp_client_use_store(client, stores[0], message, sizeof(message)), SP_EBUSY);
+    assert_non_null(strstr(message, "another process"));
+    assert_int_equal(store_end(stores[1], SP_OK), SP_OK);
+    assert_int_equal(sp_client_use_store(client, stores[0], message, sizeof(message)), SP_OK);
+    assert_int_equal(store_begin(stores[1]), SP_OK); /* now there is nothing to write */
+    assert_int_equal(sp_client_use_store(client, stores[0], message, sizeof(message)), SP_OK);
+    assert_int_equal(store_end(stores[1], SP_OK), SP_OK);
+    sp_client_free(client);
+    for (size_t i = 0; i < COUNT_OF(stores); i++) {
+        sp_store_close(stores[i]);
+    }
+    (void)snprintf(command, sizeof(command), "rm -r %s", directory);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a path of our own */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_answer_lost),
         cmocka_unit_test(test_two_logs),
         cmocka_unit_test(test_file_timed_out),
+        cmocka_unit_test(test_busy_store_can_be_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -511,6 +511,9 @@ static void test_busy_for_a_while(void **state)
     sp_outbox_sent(fixture->store, number, &result);
     assert_non_null(sp_store_trouble(fixture->store)); /* tries to write */
     assert_in_range(store_timeout_ms(fixture->store), 1, 1000);
+    uint32_t request = ask(fixture, "den");
+    answer(fixture, &server, &server, 1, 2);
+    peer_result(fixture->peer, request, SP_EBUSY, &result); /* and not unchecked */
     assert_int_equal(store_end(other, SP_OK), SP_OK);
     sp_store_close(other);
     assert_null(sp_store_trouble(fixture->store));
