@@ -482,6 +482,53 @@ static void test_bounded(void **state)
     assert_int_equal(log.first, more + 2 - LIMIT_STORE_EVENTS_PER_LOG);
 }
 
+/* A row of a list that began at STAMP_MS. */
+static void list_row(struct fixture *fixture, const char *name, int64_t stamp_ms)
+{
+    struct sp_row row = {
+        .type = SP_ROW_LOG, .topic = "", .log = {.kind = SP_LOG_ROOM, .name = name}};
+
+    memset(row.log.id, name[0], sizeof(row.log.id));
+    store_row(fixture->store, &row, stamp_ms);
+}
+
+struct rows {
+    struct sp_store *other;
+    char names[64];
+};
+
+static void take_row(void *context, const struct sp_notice *notice)
+{
+    struct rows *rows = context;
+    size_t used = strlen(rows->names);
+
+    (void)snprintf(rows->names + used, sizeof(rows->names) - used, "%s ", notice->row.log.name);
+    assert_int_equal(store_begin(rows->other), SP_OK); /* whoever reads does not keep others out */
+    assert_int_equal(store_execute(rows->other, "UPDATE owner SET device = device", ""), SP_OK);
+    assert_int_equal(store_end(rows->other, SP_OK), SP_OK);
+}
+
+static void test_a_list_is_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows rows = {.names = ""};
+    char message[256];
+    int64_t listed_ms = 0;
+
+    list_row(fixture, "gone", 5);
+    list_row(fixture, "one", 10);
+    list_row(fixture, "two", 10);
+    store_listed(fixture->store, 10);
+    list_row(fixture, "one", 20); /* and no more of it came */
+    assert_int_equal(
+        sp_store_open(fixture->path, SP_STORE_EXISTING, &rows.other, message, sizeof(message)),
+        SP_OK);
+    assert_int_equal(sp_store_list_logs(fixture->store, take_row, &rows, &listed_ms), SP_OK);
+    assert_int_equal(listed_ms, 10);
+    assert_string_equal(rows.names, "one two ");
+    sp_store_close(rows.other);
+}
+
 /* Another process has the file for longer than anybody waits. */
 static void test_busy_for_a_while(void **state)
 {
@@ -774,6 +821,7 @@ int main(void)
         TEST(test_another_room_of_that_name),
         TEST(test_erased),
         TEST(test_bounded),
+        TEST(test_a_list_is_cut),
         TEST(test_busy_for_a_while),
         TEST(test_restored_and_shorter),
         TEST(test_restored_and_gone_on),
