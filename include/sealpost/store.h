@@ -96,8 +96,9 @@ SP_API SP_CHECK enum sp_error sp_store_read(struct sp_store *store, const char *
                                             const struct sp_follow *follow, sp_notice_fn fn,
                                             void *context);
 
-/* The rows of the last complete sp_list_logs(), each as SP_NOTICE_ROW; *LISTED_MS is when that was,
- * by this device's clock, 0: never. FN must not use the store. */
+/* The rows of the last complete sp_list_logs(), and what a later one that was cut has brought, each
+ * as SP_NOTICE_ROW; *LISTED_MS is when the complete one was, by this device's clock, 0: never; it
+ * is set before FN is called. FN must not use the store. */
 SP_API SP_CHECK enum sp_error sp_store_list_logs(struct sp_store *store, sp_notice_fn fn,
                                                  void *context, int64_t *listed_ms);
 

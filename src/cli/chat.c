@@ -258,6 +258,18 @@ static bool is_finished(const struct chat *chat)
            (!chat->reading && !listening && chat->tasks == NULL);
 }
 
+/* Sends the outbox. A server that does not answer is left: what came of it is asked for anew. */
+static void drain(struct chat *chat)
+{
+    struct session *session = &chat->cli->session;
+
+    if (tasks_drain(chat, on_other) == SP_ETIMEOUT && session->online) {
+        sp_client_free(session->client);
+        session->client = NULL;
+        on_closed(chat, SP_ETIMEOUT, sp_error_text(SP_ETIMEOUT));
+    }
+}
+
 static void run(struct chat *chat)
 {
     for (;;) {
@@ -265,7 +277,7 @@ static void run(struct chat *chat)
         take_lines(chat);
         keep_connected(chat);
         if (chat->drain_due && chat->cli->session.online) {
-            tasks_drain(chat, on_other);
+            drain(chat);
         }
         tasks_start(chat);
         read_tell(chat);

@@ -116,8 +116,9 @@ SP_CHECK enum sp_error task_set_text(struct task *task, const char *text, size_t
 void task_keep(struct chat *chat, struct task *task);
 /* What was put there just now is not there. */
 void tasks_are_not_kept(struct chat *chat);
-/* Sends what waits in the outbox, that of tasks included, which are then over. */
-void tasks_drain(struct chat *chat, sp_notice_fn other);
+/* Sends what waits in the outbox, that of tasks included, which are then over. As
+ * sp_outbox_drain(). */
+SP_CHECK enum sp_error tasks_drain(struct chat *chat, sp_notice_fn other);
 /* Ends TASK with an error before it was asked for, and frees it. */
 void task_refuse(struct chat *chat, struct task *task, enum sp_error error, const char *text);
 /* Asks for all that can be asked for now. */

@@ -174,7 +174,7 @@ static void on_entry(void *context, const struct sp_outbox_entry *entry, enum sp
     }
 }
 
-void tasks_drain(struct chat *chat, sp_notice_fn other)
+enum sp_error tasks_drain(struct chat *chat, sp_notice_fn other)
 {
     struct session *session = &chat->cli->session;
     struct drain mine = {.chat = chat};
@@ -186,13 +186,16 @@ void tasks_drain(struct chat *chat, sp_notice_fn other)
                                    .other = other,
                                    .other_context = chat};
 
+    enum sp_error error = SP_OK;
+
     chat->drain_due = false;
     if (chat->cli->store != NULL) {
-        enum sp_error error = sp_outbox_drain(session->client, chat->cli->store, &drain, &drained);
+        error = sp_outbox_drain(session->client, chat->cli->store, &drain, &drained);
         if (error == SP_OK || drained.sent > 0) {
             keep_say_sent(chat->cli, drained.sent - mine.own);
         } /* what could not be sent is asked for again: by its task, or at the next login */
     }
+    return error;
 }
 
 void tasks_free(struct chat *chat)

@@ -18,6 +18,8 @@ struct list {
     uint64_t seen;                                                 /* rows of this attempt */
     uint64_t shown; /* rows in all: an attempt that was cut is not shown twice */
     bool found;
+    int64_t listed_ms; /* of LOGS as they were kept: when that was … */
+    bool dated;        /* … and whether it was said */
 };
 
 static void show_topic(struct output *output, const struct sp_row *row)
@@ -106,28 +108,45 @@ static int open_and_list(struct list *list)
     return code == 0 ? print_list(list) : code;
 }
 
+/* Says from when the rows are, before the first of them. */
+static void say_date(struct list *list)
+{
+    struct output *output = &list->cli->out;
+    char time[RFC3339_BYTES];
+    struct json_out json;
+
+    if (list->dated || list->listed_ms == 0) {
+        return;
+    }
+    list->dated = true;
+    clock_format_rfc3339(list->listed_ms, time);
+    say_note(output, "not connected: as of %s", time);
+    if (output->mode == OUTPUT_JSON) {
+        json_open(&json, output->data, "offline");
+        json_time(&json, "as_of", list->listed_ms);
+        json_close(&json);
+    }
+}
+
+static void on_kept_row(void *context, const struct sp_notice *notice)
+{
+    say_date(context);
+    on_row(context, notice);
+}
+
 /* The rooms as they were when they were listed last. SP_ENOTFOUND: never. */
 static enum sp_error show_kept(struct list *list)
 {
-    struct cli *cli = list->cli;
-    char time[RFC3339_BYTES];
-    struct json_out json;
-    int64_t listed_ms = 0;
-    enum sp_error error = cli->store == NULL
-                              ? SP_ENOTFOUND
-                              : sp_store_list_logs(cli->store, on_row, list, &listed_ms);
+    enum sp_error error = SP_ENOTFOUND;
 
-    if (error != SP_OK || listed_ms == 0) {
-        return error == SP_OK ? SP_ENOTFOUND : error;
+    list->show = show_row_kept;
+    if (list->cli->store != NULL) {
+        error = sp_store_list_logs(list->cli->store, on_kept_row, list, &list->listed_ms);
     }
-    clock_format_rfc3339(listed_ms, time);
-    say_note(&cli->out, "not connected: as of %s", time);
-    if (cli->out.mode == OUTPUT_JSON) {
-        json_open(&json, cli->out.data, "offline");
-        json_time(&json, "as_of", listed_ms);
-        json_close(&json);
+    if (error == SP_OK) {
+        say_date(list);
     }
-    return SP_OK;
+    return error == SP_OK && list->listed_ms == 0 ? SP_ENOTFOUND : error;
 }
 
 int cmd_room_list(struct cli *cli)
@@ -141,7 +160,14 @@ int cmd_room_list(struct cli *cli)
     if (code != 0) {
         return code;
     }
-    keep_open(cli, SP_STORE_CREATE);
+    if (offline) {
+        code = keep_open_existing(cli);
+    } else {
+        keep_open(cli, SP_STORE_CREATE);
+    }
+    if (code != 0) {
+        return code;
+    }
     error = offline ? SP_OK : cli_connect(cli);
     if (!offline && error == SP_OK) {
         keep_drain(cli);

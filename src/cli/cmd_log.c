@@ -301,17 +301,19 @@ static int start(struct view *view)
     if (code != 0) {
         return code;
     }
-    keep_open(cli, SP_STORE_CREATE);
     if (option_given(cli->options, OPTION_OFFLINE)) {
-        error = show_kept(view);
-        return error == SP_OK ? 0 : fail_kept(view, error);
+        code = keep_open_existing(cli);
+        error = code == 0 ? show_kept(view) : SP_OK;
+        return error == SP_OK ? code : fail_kept(view, error);
     }
     if (option_given(cli->options, OPTION_ACCEPT_HISTORY)) {
-        code = accept_history(view);
+        code = keep_open_existing(cli);
+        code = code == 0 ? accept_history(view) : code;
     }
     if (code != 0) {
         return code;
     }
+    keep_open(cli, SP_STORE_CREATE);
     error = cli_connect(cli);
     if (error != SP_OK) {
         return go_offline(view, error);

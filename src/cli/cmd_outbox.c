@@ -15,10 +15,7 @@ static int open_store(struct cli *cli)
 {
     int code = cli_prepare(cli);
 
-    if (code == 0) {
-        keep_open(cli, SP_STORE_EXISTING);
-    }
-    return code;
+    return code == 0 ? keep_open_existing(cli) : code;
 }
 
 /* ---- list ---- */

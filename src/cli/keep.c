@@ -6,7 +6,7 @@
 
 #define TEXT_BYTES 512
 
-void keep_open(struct cli *cli, enum sp_store_mode mode)
+static enum sp_error try_open(struct cli *cli, enum sp_store_mode mode)
 {
     char name[SP_STORE_NAME_BYTES];
     char path[SETTINGS_PATH_BYTES];
@@ -15,7 +15,7 @@ void keep_open(struct cli *cli, enum sp_store_mode mode)
     int size = 0;
 
     if (cli->store != NULL) {
-        return;
+        return SP_OK;
     }
     if (cli->settings.stores[0] != '\0') {
         error = sp_store_name(cli->settings.ca, cli->settings.cert, name, text, sizeof(text));
@@ -29,11 +29,30 @@ void keep_open(struct cli *cli, enum sp_store_mode mode)
     if (error == SP_OK) {
         say_verbose(&cli->out, "the store of this device is %s", path);
         cli->session.store = cli->store;
-    } else if (error != SP_ECERT && (mode == SP_STORE_CREATE || error != SP_ENOTFOUND) &&
-               cli->settings.stores[0] != '\0') {
-        /* What is wrong with a certificate is said when it is used. */
-        say_warning(&cli->out, "nothing is kept on this device: %s", text);
     }
+    session_keep_text(&cli->session, error == SP_OK ? "" : text);
+    return error;
+}
+
+void keep_open(struct cli *cli, enum sp_store_mode mode)
+{
+    enum sp_error error = try_open(cli, mode);
+
+    if (error != SP_OK && error != SP_ECERT && (mode == SP_STORE_CREATE || error != SP_ENOTFOUND) &&
+        cli->settings.stores[0] != '\0') {
+        /* What is wrong with a certificate is said when it is used. */
+        say_warning(&cli->out, "nothing is kept on this device: %s", cli->session.text);
+    }
+    session_keep_text(&cli->session, "");
+}
+
+int keep_open_existing(struct cli *cli)
+{
+    enum sp_error error = try_open(cli, SP_STORE_EXISTING);
+
+    return error == SP_OK || error == SP_ENOTFOUND || cli->settings.stores[0] == '\0'
+               ? 0
+               : cli_fail(cli, error, "", "cannot read what is kept on this device");
 }
 
 void keep_close(struct cli *cli)

@@ -13,6 +13,9 @@
 /* Opens the store, unless it is open; after cli_prepare(). Warns if that fails, but not if it is
  * only not there. */
 void keep_open(struct cli *cli, enum sp_store_mode mode);
+/* The same for what is about the store alone: that there is none is no error, and cli->store then
+ * NULL; that it cannot be opened is. 0, or the exit code. */
+int keep_open_existing(struct cli *cli);
 /* Warns if what was read could not be kept. */
 void keep_close(struct cli *cli);
 

@@ -45,6 +45,21 @@ void session_explain(struct session *session, const char *format, ...)
     va_end(arguments);
 }
 
+/* A store that cannot be used now costs a warning. What is in its outbox then stays there. */
+static enum sp_error use_store(struct session *session)
+{
+    enum sp_error error =
+        sp_client_use_store(session->client, session->store, session->text, sizeof(session->text));
+
+    session->keeping = error == SP_OK;
+    if (error == SP_EBUSY || error == SP_EFULL || error == SP_EIO) {
+        say_warning(session->output, "nothing is kept on this device: %s", session->text);
+        session->text[0] = '\0';
+        error = SP_OK;
+    }
+    return error;
+}
+
 enum sp_error session_begin(struct session *session)
 {
     const struct settings *settings = session->settings;
@@ -64,9 +79,9 @@ enum sp_error session_begin(struct session *session)
     session->online = false;
     session->text[0] = '\0';
     error = sp_client_new(&config, &session->client, session->text, sizeof(session->text));
+    session->keeping = false;
     if (error == SP_OK && session->store != NULL) {
-        error = sp_client_use_store(session->client, session->store, session->text,
-                                    sizeof(session->text));
+        error = use_store(session);
     }
     if (error == SP_OK) {
         error = sp_client_connect(session->client);
@@ -107,7 +122,7 @@ void session_logged_in(struct session *session, const struct sp_login *login)
     session->file_bytes = login->file_bytes;
     session->not_after_ms = login->certificate_not_after_ms;
     warn_of_end(session);
-    if (session->store != NULL && sp_store_was_restored(session->store)) {
+    if (session->keeping && sp_store_was_restored(session->store)) {
         say_warning(session->output,
                     "the server was restored from a backup: what was said after it was made is "
                     "missing there; what you had posted since is looked for, and waits in the "
@@ -359,8 +374,14 @@ enum sp_error session_drain(struct session *session, uint64_t fresh, sp_drain_fn
                                    .context = context,
                                    .other = observe,
                                    .other_context = &observer};
-    enum sp_error error = sp_outbox_drain(session->client, session->store, &drain, drained);
+    enum sp_error error = SP_OK;
 
+    if (!session->keeping) {
+        *drained = (struct sp_drained){0};
+        session_keep_text(session, "the store of this device cannot be used now");
+        return SP_EBUSY;
+    }
+    error = sp_outbox_drain(session->client, session->store, &drain, drained);
     session_keep_text(session, "");
     if (sp_error_class(error) != SP_CLASS_OK && sp_client_fd(session->client) < 0) {
         session->online = false;

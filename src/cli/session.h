@@ -24,6 +24,7 @@ struct session {
     struct sp_store *store;       /* the device's; may be NULL. Not ours */
     struct sp_client *client;
     bool online;
+    bool keeping;                  /* the client uses the store */
     bool warned;                   /* about the certificate's end */
     bool unknown;                  /* the last thing asked for may or may not have been done */
     char text[SESSION_TEXT_BYTES]; /* why the last thing failed; "" if there is nothing to add */

@@ -22,6 +22,8 @@ void show_read_state(struct output *output, const struct sp_log *log,
 void json_read_state(struct json_out *json, const struct sp_read_state *read);
 
 /* What the room of ROW keeps, and nothing else of it. */
+/* A room or box as the store has it. */
+void show_row_kept(struct output *output, const struct sp_row *row);
 void show_row_retention(struct output *output, const struct sp_row *row);
 
 /* A rule as people read it: "30 days, and 1000 events". */

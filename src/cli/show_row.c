@@ -123,7 +123,8 @@ void show_row_retention(struct output *output, const struct sp_row *row)
     }
 }
 
-static void show_log(struct output *output, const struct sp_row *row)
+/* KEPT: as it was listed last; what is unread only the server knows. */
+static void show_log(struct output *output, const struct sp_row *row, bool kept)
 {
     struct json_out json;
     char name[SAFE_BYTES];
@@ -140,15 +141,22 @@ static void show_log(struct output *output, const struct sp_row *row)
         json_hex(&json, "hash", row->log.head, sizeof(row->log.head));
         json_string(&json, "topic", row->topic);
         if (row->log.kind == SP_LOG_ROOM) {
-            json_read_state(&json, &row->read);
+            if (!kept) {
+                json_read_state(&json, &row->read);
+            }
             json_retention(&json, &row->retention);
         }
         json_close(&json);
         return;
     case OUTPUT_PLAIN: /* NAME RELATION MEMBERS SEQ UNREAD MENTIONS TOPIC */
-        (void)fprintf(output->data, "%s %s %" PRIu32 " %" PRIu64 " %" PRIu64 " %" PRIu32 " ",
-                      safe(row->log.name, name), log_relation(row, false), row->members,
-                      row->log.head_sequence, row->read.unread, row->read.mentions);
+        (void)fprintf(output->data, "%s %s %" PRIu32 " %" PRIu64 " ", safe(row->log.name, name),
+                      log_relation(row, false), row->members, row->log.head_sequence);
+        if (kept) {
+            (void)fputs("- - ", output->data);
+        } else {
+            (void)fprintf(output->data, "%" PRIu64 " %" PRIu32 " ", row->read.unread,
+                          row->read.mentions);
+        }
         break;
     case OUTPUT_HUMAN:
         (void)fprintf(output->data, "%-24s %-7s %5" PRIu32 " member%s  %-11s ",
@@ -158,6 +166,11 @@ static void show_log(struct output *output, const struct sp_row *row)
     }
     put_escaped(output, row->topic, strlen(row->topic), false);
     (void)fputc('\n', output->data);
+}
+
+void show_row_kept(struct output *output, const struct sp_row *row)
+{
+    show_log(output, row, true);
 }
 
 static void show_member(struct output *output, const struct sp_row *row)
@@ -255,7 +268,7 @@ void show_row(struct output *output, const struct sp_row *row)
 {
     switch (row->type) {
     case SP_ROW_LOG:
-        show_log(output, row);
+        show_log(output, row, false);
         break;
     case SP_ROW_MEMBER:
         show_member(output, row);

@@ -41,9 +41,11 @@ static bool on_welcome(struct core *core, const struct arrival *arrival, struct 
     core_notice(out, SP_NOTICE_LOGIN, 0);
     convert_welcome(welcome, &out->login);
     out->login.certificate_not_after_ms = core->certificate_not_after_ms;
-    if (core->store != NULL &&
-        store_logged_in(core->store, &out->login, core->text, sizeof core->text) == SP_ECONFLICT) {
-        core_stop(core, SP_ECONFLICT, core->text);
+    enum sp_error error = core->store == NULL ? SP_OK
+                                              : store_logged_in(core->store, &out->login,
+                                                                core->text, sizeof core->text);
+    if (error != SP_OK) {
+        core_stop(core, error, core->text);
         return false;
     }
     return true;
@@ -164,8 +166,9 @@ static bool on_following(struct core *core, const struct arrival *arrival, struc
     uint64_t last = 0;
     enum chain_answer answer = chain_following(core, arrival->request, &last);
 
-    if (answer == CHAIN_REFUSED) {
-        core_result(core, out, arrival->request->number, SP_EINTEGRITY, core->reason);
+    if (answer == CHAIN_REFUSED || answer == CHAIN_NOT_NOW) {
+        core_result(core, out, arrival->request->number,
+                    answer == CHAIN_REFUSED ? SP_EINTEGRITY : SP_EBUSY, core->reason);
         core_request_end(core, arrival->request);
         return true;
     }

@@ -167,10 +167,13 @@ static bool is_possible(const sealpost_v1_Following *following)
            following->last <= following->log.head_sequence;
 }
 
-/* Whether the log is the one that the store has seen; if not, why is in core->reason. */
-static bool is_known(struct core *core, const struct follow *follow)
+/* Whether the log is the one that the store has seen; as store_check(), with core->reason. */
+static enum sp_error check_known(struct core *core, const struct request *asked,
+                                 const struct follow *follow)
 {
     struct store_following following = {.id = follow->log,
+                                        .seen =
+                                            id_equal(&asked->known, &follow->log) ? asked->seen : 0,
                                         .kind = follow->kind,
                                         .name = follow->name,
                                         .first = follow->next,
@@ -178,8 +181,9 @@ static bool is_known(struct core *core, const struct follow *follow)
                                         .head_sequence = follow->announced,
                                         .head = follow->announced_head};
 
-    return core->store == NULL ||
-           store_check(core->store, &following, core->reason, sizeof core->reason) == SP_OK;
+    return core->store == NULL
+               ? SP_OK
+               : store_check(core->store, &following, core->reason, sizeof core->reason);
 }
 
 /* Catching up has come to where FOLLOW stands. */
@@ -242,9 +246,10 @@ enum chain_answer chain_following(struct core *core, const struct request *asked
         core_fail_own(core, error);
         return CHAIN_ENDED;
     }
-    if (!is_known(core, &follow)) {
+    error = check_known(core, asked, &follow);
+    if (error != SP_OK) {
         (void)chain_drop(core, &follow.log);
-        return CHAIN_REFUSED;
+        return error == SP_EBUSY ? CHAIN_NOT_NOW : CHAIN_REFUSED;
     }
     return begin(core, asked, &follow);
 }
@@ -252,17 +257,23 @@ enum chain_answer chain_following(struct core *core, const struct request *asked
 void chain_plan(struct core *core, struct request *asked, const char *log,
                 sealpost_v1_Follow *message)
 {
-    uint64_t after = 0;
+    struct store_plan plan = {.after = 0};
 
     *message = asked->follow;
-    asked->catching_up =
-        core->store != NULL && store_plan(core->store, log, &after, &asked->reconciling);
+    if (core->store != NULL) {
+        store_plan(core->store, log, &plan);
+    }
+    asked->known = plan.log;
+    asked->seen = plan.seen;
+    asked->catching_up = plan.catch_up;
+    asked->reconciling = plan.reconcile;
     if (asked->catching_up && !asked->check && !asked->reconciling && asked->live &&
-        asked->follow.after == after && asked->follow.last == 0) {
+        asked->follow.after == plan.after && asked->follow.last == 0) {
         asked->catching_up = false; /* it goes on where it was: that is checked by itself */
     }
     if (asked->catching_up) {
-        *message = (sealpost_v1_Follow){.has_log = true, .log = asked->follow.log, .after = after};
+        *message =
+            (sealpost_v1_Follow){.has_log = true, .log = asked->follow.log, .after = plan.after};
         message->count = asked->check && !asked->reconciling ? 1 : 0;
     }
 }
@@ -281,6 +292,18 @@ static void give_log(const struct core *core, struct sp_notice *out)
     out->log.name = core->log_name;
     out->log.head_sequence = caught_up->head_sequence;
     memcpy(out->log.head, caught_up->head.bytes, sizeof out->log.head);
+}
+
+/* What the answer to the next FOLLOW is held against. */
+static void look_again(struct core *core, struct request *request, const struct id *id)
+{
+    char hex[ID_HEX_BYTES];
+    struct store_plan plan;
+
+    hex_encode(id->bytes, sizeof id->bytes, hex);
+    store_plan(core->store, hex, &plan);
+    request->known = plan.log;
+    request->seen = plan.seen;
 }
 
 bool chain_next(struct core *core, struct sp_notice *out)
@@ -302,6 +325,7 @@ bool chain_next(struct core *core, struct sp_notice *out)
     caught_up->request = 0;
     request->catching_up = false;
     if (!request->check) {
+        look_again(core, request, &caught_up->log);
         core_send(core, FRAME_FOLLOW, request->stream, &request->follow);
         return false;
     }

@@ -16,6 +16,7 @@ enum chain_answer {
     CHAIN_ENDED,     /* the connection is */
     CHAIN_FOLLOWING, /* the request is answered */
     CHAIN_REFUSED,   /* the log is not the one that was seen; why is in core->reason */
+    CHAIN_NOT_NOW,   /* that cannot be told now; why is in core->reason */
     CHAIN_SILENT,    /* the request goes on: more is to come for it */
 };
 

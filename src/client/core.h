@@ -58,6 +58,8 @@ struct request {
     bool reconciling;          /* … and compared with what had been seen … */
     bool check;                /* … and that is all that was wanted … */
     sealpost_v1_Follow follow; /* … or else this is asked for then */
+    struct id known;           /* ASK_FOLLOW: the log, if the store knows it … */
+    uint64_t seen;             /* … and the last event that it knew when this went out */
     bool unfollow;             /* ASK_DONE: of UNFOLLOW */
     struct id log;             /* likewise */
     sealpost_v1_List list;     /* ASK_LIST: what to ask for the next page */

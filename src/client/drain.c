@@ -70,6 +70,7 @@ static enum sp_error check_log(struct drainer *drainer, const struct sp_outbox_e
     if (strcmp(drainer->checked, entry->log) == 0) {
         return SP_OK;
     }
+    drainer->checked[0] = '\0'; /* KIND is of another log from here on */
     drainer->kind = chain_followed_kind(&drainer->client->core, entry->log);
     if (drainer->kind == 0) { /* what is followed is checked as it comes */
         error = sp_check_log(drainer->client, entry->log, &request);
@@ -138,8 +139,8 @@ static enum sp_error attempt(struct drainer *drainer, const struct sp_outbox_ent
         return error;
     }
     error = wait_for(drainer, request, notice);
-    if (error == SP_ECANCELLED && fd >= 0) {
-        client_detach(drainer->client, request); /* the file is closed now */
+    if (error != SP_OK && fd >= 0) {
+        client_detach(drainer->client, request); /* the file is closed now, whoever goes on */
     }
     return error;
 }

@@ -113,19 +113,34 @@ enum sp_error store_end(struct sp_store *store, enum sp_error error)
     return error;
 }
 
-void store_fail(struct sp_store *store, enum sp_error error)
+void store_explain(const struct sp_store *store, enum sp_error error, char *text, size_t capacity)
+{
+    (void)snprintf(text, capacity, "%s: %s", store->path,
+                   error == SP_EFULL   ? "there is no room left on the disk"
+                   : error == SP_EBUSY ? "another process does not let go of it"
+                                       : sp_error_text(error));
+}
+
+void store_give_up(struct sp_store *store, enum sp_error error)
 {
     if (store->trouble[0] == '\0') {
-        (void)snprintf(store->trouble, sizeof store->trouble, "%s: %s", store->path,
-                       error == SP_EFULL   ? "there is no room left on the disk"
-                       : error == SP_EBUSY ? "another process does not let go of it"
-                                           : sp_error_text(error));
+        store_explain(store, error, store->trouble, sizeof store->trouble);
+    }
+}
+
+void store_fail(struct sp_store *store, enum sp_error error)
+{
+    if (error != SP_EBUSY) {
+        store_give_up(store, error);
     }
 }
 
 const char *sp_store_trouble(struct sp_store *store)
 {
     store_flush(store);
+    if (store->trouble[0] == '\0' && store->kept != NULL) {
+        return "another process does not let go of the store";
+    }
     return store->trouble[0] == '\0' ? NULL : store->trouble;
 }
 
@@ -256,18 +271,28 @@ enum sp_error sp_store_name(const char *ca_file, const char *cert_file,
 
 /* ---- Whose it is ---- */
 
+enum binding { BOUND_ELSEWHERE, BOUND_HERE, NOT_BOUND };
+
+static enum sp_error compare_root(struct sp_store *store, const struct digest *root, uint64_t *out)
+{
+    return store_number(store, out, "SELECT ifnull(root = ?, 2) FROM owner", "b", root->bytes,
+                        sizeof root->bytes);
+}
+
 /* The team that the store is bound to is ROOT's; it is bound if it was not. */
 static enum sp_error bind_root(struct sp_store *store, const struct digest *root)
 {
-    uint64_t same = 0;
-    enum sp_error error = store_execute(store, "UPDATE owner SET root = ? WHERE root IS NULL", "b",
-                                        root->bytes, sizeof root->bytes);
+    uint64_t binding = BOUND_ELSEWHERE;
+    enum sp_error error = compare_root(store, root, &binding);
 
-    if (error == SP_OK) {
-        error = store_number(store, &same, "SELECT count(*) FROM owner WHERE root = ?", "b",
-                             root->bytes, sizeof root->bytes);
+    if (error == SP_OK && binding == NOT_BOUND) { /* else there is nothing to write */
+        error = store_execute(store, "UPDATE owner SET root = ? WHERE root IS NULL", "b",
+                              root->bytes, sizeof root->bytes);
+        if (error == SP_OK) {
+            error = compare_root(store, root, &binding);
+        }
     }
-    return error == SP_OK && same == 0 ? SP_ECONFLICT : error;
+    return error == SP_OK && binding != BOUND_HERE ? SP_ECONFLICT : error;
 }
 
 enum sp_error sp_client_use_store(struct sp_client *client, struct sp_store *store, char *message,
@@ -295,7 +320,7 @@ enum sp_error sp_client_use_store(struct sp_client *client, struct sp_store *sto
         (void)snprintf(message, capacity, "%s is the store of a device of another team",
                        store->path);
     } else {
-        (void)snprintf(message, capacity, "%s: %s", store->path, sp_error_text(error));
+        store_explain(store, error, message, capacity);
     }
     return error;
 }
@@ -321,23 +346,36 @@ static enum sp_error read_owner(struct sp_store *store, struct id *device, struc
     return error;
 }
 
-/*
- * Under another incarnation everything that was seen is to be looked at again. A device may then be
- * another, too: the backup may be older than it, and the server has let it in anew.
- */
-static enum sp_error take_login(struct sp_store *store, const struct id *device,
-                                const struct id *incarnation, bool *conflict)
+/* *CHANGED: there is something to write down. */
+static enum sp_error compare_login(struct sp_store *store, const struct id *device,
+                                   const struct id *incarnation, bool *changed, bool *restored)
 {
     struct id known_device;
     struct id known_incarnation;
     enum sp_error error = read_owner(store, &known_device, &known_incarnation);
     bool same_history = id_equal(incarnation, &known_incarnation);
+    bool same_device = id_equal(device, &known_device);
 
-    *conflict = error == SP_OK && same_history && !id_equal(device, &known_device);
-    if (error != SP_OK || *conflict || (same_history && id_equal(device, &known_device))) {
+    *changed = !same_history || !same_device;
+    *restored = !same_history && !id_is_zero(&known_incarnation);
+    return error == SP_OK && same_history && !same_device ? SP_ECONFLICT : error;
+}
+
+/*
+ * Under another incarnation everything that was seen is to be looked at again. A device may then be
+ * another, too: the backup may be older than it, and the server has let it in anew.
+ */
+static enum sp_error take_login(struct sp_store *store, const struct id *device,
+                                const struct id *incarnation)
+{
+    bool changed = false;
+    bool restored = false;
+    enum sp_error error = compare_login(store, device, incarnation, &changed, &restored);
+
+    if (error != SP_OK || !changed) {
         return error;
     }
-    if (!id_is_zero(&known_incarnation)) {
+    if (restored) {
         store->restored = true;
         error = store_execute(store, "UPDATE logs SET stale = 1, refused_at = 0", "");
     }
@@ -351,22 +389,27 @@ enum sp_error store_logged_in(struct sp_store *store, const struct sp_login *log
                               size_t capacity)
 {
     struct id incarnation;
-    bool conflict = false;
+    bool changed = false;
+    bool restored = false;
 
     memcpy(store->device.bytes, login->device, ID_BYTES);
     memcpy(incarnation.bytes, login->incarnation, ID_BYTES);
-    enum sp_error error = store_begin(store);
-    if (error == SP_OK) {
-        error = take_login(store, &store->device, &incarnation, &conflict);
-        error = store_end(store, error);
+    enum sp_error error = compare_login(store, &store->device, &incarnation, &changed, &restored);
+    if (error == SP_OK && changed) {
+        error = store_begin(store);
+        if (error == SP_OK) {
+            error = store_end(store, take_login(store, &store->device, &incarnation));
+        }
     }
-    if (error != SP_OK) {
-        store_fail(store, error);
-    }
-    if (conflict) {
+    if (error == SP_ECONFLICT) {
         (void)snprintf(text, capacity, "%s is the store of another device", store->path);
+    } else if (error == SP_EBUSY) {
+        store_explain(store, error, text, capacity);
+    } else if (error != SP_OK) {
+        store_fail(store, error);
+        error = SP_OK;
     }
-    return conflict ? SP_ECONFLICT : SP_OK;
+    return error;
 }
 
 bool sp_store_was_restored(struct sp_store *store)

@@ -27,6 +27,7 @@ struct sp_store {
     size_t kept_count;
     size_t kept_bytes;
     int64_t kept_since_ms; /* monotonic: when the first of them came */
+    int64_t retry_ms;      /* likewise: they are not to be written before; 0: they are */
     bool batch;            /* between sp_outbox_begin() and sp_outbox_commit() */
     /* What was read last points to these. */
     char name[LIMIT_LOG_NAME_BYTES + 1];
@@ -52,7 +53,11 @@ SP_CHECK enum sp_error store_number(struct sp_store *store, uint64_t *out, const
 SP_CHECK enum sp_error store_begin(struct sp_store *store);
 /* Commits if ERROR is SP_OK, else rolls back; returns what came of it. */
 SP_CHECK enum sp_error store_end(struct sp_store *store, enum sp_error error);
-/* Keeping has failed with ERROR: says so, once. */
+/* What ERROR means for the store, as a sentence in TEXT. */
+void store_explain(const struct sp_store *store, enum sp_error error, char *text, size_t capacity);
+/* Keeping has ended with ERROR: says so, once. */
+void store_give_up(struct sp_store *store, enum sp_error error);
+/* The same but for SP_EBUSY, which passes. */
 void store_fail(struct sp_store *store, enum sp_error error);
 
 /* ---- Logs: store_logs.c ---- */
@@ -76,6 +81,7 @@ struct store_following {
     struct digest before;
     uint64_t head_sequence;
     struct digest head;
+    uint64_t seen; /* the last event that was known of it when it was asked for */
 };
 
 /* By a name, with or without '#', or the digits of an id. SP_ENOTFOUND. */
@@ -95,11 +101,18 @@ SP_CHECK enum sp_error store_next_stale(struct sp_store *store, int64_t after,
 
 /* ---- Whether they are the same: store_check.c, store_fork.c ---- */
 
-/* What is to be read of LOG before anything else: events after *AFTER. False: nothing. *RECONCILE:
- * to find what is missing, by store_reconciled(). */
-bool store_plan(struct sp_store *store, const char *log, uint64_t *after, bool *reconcile);
-/* Whether the log that was followed is the one that was seen. SP_EINTEGRITY with a sentence in
- * TEXT; the log is refused from now on. */
+struct store_plan {
+    struct id log;  /* zeros: nothing is known of it */
+    uint64_t seen;  /* the last event that is known of it; 0: none, or it is to be found out */
+    bool catch_up;  /* something is to be read before anything else … */
+    uint64_t after; /* … namely the events after this one … */
+    bool reconcile; /* … to find what is missing, by store_reconciled() */
+};
+
+/* What is known of LOG when it is asked for. */
+void store_plan(struct sp_store *store, const char *log, struct store_plan *out);
+/* Whether the log that was followed is the one that was seen. SP_EINTEGRITY: it is not, and refused
+ * from now on; SP_EBUSY: it cannot be told now; with a sentence in TEXT. */
 SP_CHECK enum sp_error store_check(struct sp_store *store, const struct store_following *following,
                                    char *text, size_t capacity);
 /* Whether LOG is refused, with a sentence in TEXT. Nothing is to be sent to it then. */
@@ -107,12 +120,13 @@ bool store_refuses(struct sp_store *store, const char *log, char *text, size_t c
 /* The events from LOG's FIRST on are no more: own messages go into the outbox. In a transaction. */
 SP_CHECK enum sp_error store_fork(struct sp_store *store, const struct store_log *log,
                                   uint64_t first);
-/* Everything after store_plan()'s AFTER has been read, up to the head. True: *OUT is what is
+/* Everything after the plan's .after has been read, up to the head. True: *OUT is what is
  * missing. */
 bool store_reconciled(struct sp_store *store, const struct id *id, uint64_t head_sequence,
                       const struct digest *head, struct sp_history *out);
 
-/* The device and the incarnation. SP_ECONFLICT with a sentence in TEXT: another device's store. */
+/* The device and the incarnation. SP_ECONFLICT: another device's store; SP_EBUSY: they cannot be
+ * looked at now; with a sentence in TEXT. */
 SP_CHECK enum sp_error store_logged_in(struct sp_store *store, const struct sp_login *login,
                                        char *text, size_t capacity);
 
@@ -127,7 +141,8 @@ void store_listed(struct sp_store *store, int64_t stamp_ms);
 /* The entry NUMBER of the outbox was acknowledged by RESULT: that is written down soon. If it is
  * not, since the process ends before, the server is asked once more, and says so again. */
 void store_sent(struct sp_store *store, uint64_t number, const struct sp_notice *result);
-/* Writes what waits. */
+/* Writes what waits. While another process has the file it waits on; what was sent does so whatever
+ * happens. */
 void store_flush(struct sp_store *store);
 /* The same if it has waited long enough: a commit is several syncs of the disk. */
 void store_flush_soon(struct sp_store *store);

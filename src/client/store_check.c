@@ -79,20 +79,18 @@ static enum sp_error check_place(struct sp_store *store, const struct store_log 
     return refuse(store, log, sequence, theirs);
 }
 
+/* Compared with what was known when it was asked for: another process may have read on since. */
 static enum sp_error check_end(struct sp_store *store, const struct store_log *log,
                                const struct store_following *following, char *text, size_t capacity)
 {
-    uint64_t seen = 0;
-    enum sp_error error = store_last_seen(store, log, &seen);
-
-    if (error != SP_OK || following->head_sequence >= seen) {
-        return error;
+    if (following->head_sequence >= following->seen) {
+        return SP_OK;
     }
     (void)snprintf(text, capacity,
                    "the history of %s ends at event %llu on the server, and this device has seen "
                    "event %llu; nothing is sent there until you decide",
                    log->name, (unsigned long long)following->head_sequence,
-                   (unsigned long long)seen);
+                   (unsigned long long)following->seen);
     return refuse(store, log, following->head_sequence + 1, &following->head);
 }
 
@@ -153,17 +151,23 @@ enum sp_error store_check(struct sp_store *store, const struct store_following *
     text[0] = '\0';
     store_flush(store);
     enum sp_error error = store_begin(store);
+    bool differs = false; /* else the store itself is damaged */
+    if (error == SP_OK) {
+        error = check(store, following, text, capacity);
+        differs = text[0] != '\0';
+        error = store_end(store, differs ? SP_OK : error);
+    }
+    if (differs) {
+        return SP_EINTEGRITY;
+    }
+    if (error == SP_EBUSY) {
+        store_explain(store, error, text, capacity);
+        return SP_EBUSY;
+    }
     if (error != SP_OK) {
         store_fail(store, error);
-        return SP_OK;
     }
-    error = check(store, following, text, capacity);
-    bool differs = text[0] != '\0'; /* else the store itself is damaged */
-    error = store_end(store, differs ? SP_OK : error);
-    if (error != SP_OK) {
-        store_fail(store, error);
-    }
-    return differs ? SP_EINTEGRITY : SP_OK;
+    return SP_OK;
 }
 
 bool store_refuses(struct sp_store *store, const char *log, char *text, size_t capacity)

@@ -9,6 +9,8 @@
 
 #define SLICE_OF_OLDEST 500 /* events that go at once when there are too many bytes */
 #define DELAY_MS 100        /* what waits to be written waits for more that long */
+#define RETRY_MS 1000       /* between attempts while another process has the file */
+#define MOST_BATCHES 4      /* that wait in memory meanwhile */
 
 enum kept_type { KEPT_EVENT, KEPT_ROW, KEPT_LIST_END, KEPT_SENT };
 
@@ -51,18 +53,57 @@ void store_drop_kept(struct sp_store *store)
     store->kept_bytes = 0;
 }
 
+static void append(struct sp_store *store, struct store_kept *kept)
+{
+    *store->kept_end = kept;
+    store->kept_end = &kept->next;
+    store->kept_count++;
+    store->kept_bytes += kept->size;
+}
+
+/* What was read is given up. What was sent stays: it is bounded by the outbox, and is written when
+ * that is possible again. */
+static void drop_read(struct sp_store *store)
+{
+    struct store_kept *next = store->kept;
+
+    store->kept = NULL;
+    store->kept_end = &store->kept;
+    store->kept_count = store->kept_bytes = 0;
+    while (next != NULL) {
+        struct store_kept *kept = next;
+
+        next = kept->next;
+        kept->next = NULL;
+        if (kept->type == KEPT_SENT) {
+            append(store, kept);
+        } else {
+            free(kept);
+        }
+    }
+}
+
+static bool is_full(const struct sp_store *store, size_t size, size_t batches)
+{
+    return store->kept_count >= batches * LIMIT_STORE_BATCH_EVENTS ||
+           store->kept_bytes + size > batches * LIMIT_STORE_BATCH_BYTES;
+}
+
 /* Room for one more thing; NULL when there is no memory for it, or keeping has failed before. */
 static struct store_kept *keep(struct sp_store *store, enum kept_type type, size_t body_bytes)
 {
     size_t size = sizeof(struct store_kept) + body_bytes;
     struct store_kept *kept = NULL;
 
-    if (store == NULL || store->trouble[0] != '\0') {
-        return NULL;
+    if (store != NULL && is_full(store, size, 1)) {
+        store_flush_soon(store);
     }
-    if (store->kept_count >= LIMIT_STORE_BATCH_EVENTS ||
-        store->kept_bytes + size > LIMIT_STORE_BATCH_BYTES) {
-        store_flush(store);
+    if (store != NULL && type != KEPT_SENT && is_full(store, size, MOST_BATCHES)) {
+        store_give_up(store, SP_EBUSY);
+        drop_read(store);
+    }
+    if (store == NULL || (store->trouble[0] != '\0' && type != KEPT_SENT)) {
+        return NULL;
     }
     kept = calloc(1, size);
     if (kept == NULL) {
@@ -74,10 +115,7 @@ static struct store_kept *keep(struct sp_store *store, enum kept_type type, size
     if (store->kept == NULL) {
         store->kept_since_ms = clock_monotonic_ms(clock_system());
     }
-    *store->kept_end = kept;
-    store->kept_end = &kept->next;
-    store->kept_count++;
-    store->kept_bytes += size;
+    append(store, kept);
     return kept;
 }
 
@@ -138,7 +176,10 @@ int store_timeout_ms(const struct sp_store *store)
     int64_t left_ms = -1;
 
     if (store != NULL && store->kept != NULL) {
-        left_ms = store->kept_since_ms + DELAY_MS - clock_monotonic_ms(clock_system());
+        int64_t due_ms = is_full(store, 0, 1) ? 0 : store->kept_since_ms + DELAY_MS;
+
+        due_ms = due_ms > store->retry_ms ? due_ms : store->retry_ms;
+        left_ms = due_ms - clock_monotonic_ms(clock_system());
         left_ms = left_ms < 0 ? 0 : left_ms;
     }
     return (int)left_ms;
@@ -395,8 +436,11 @@ void store_flush(struct sp_store *store)
         error = write_all(store);
         error = store_end(store, error);
     }
-    if (error != SP_OK) {
+    store->retry_ms = error == SP_OK ? 0 : clock_monotonic_ms(clock_system()) + RETRY_MS;
+    if (error == SP_OK) {
+        store_drop_kept(store);
+    } else if (error != SP_EBUSY) {
         store_fail(store, error);
+        drop_read(store);
     }
-    store_drop_kept(store);
 }

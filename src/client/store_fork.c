@@ -8,41 +8,48 @@
 #include "base/clock.h"
 #include "client/store.h"
 
-bool store_plan(struct sp_store *store, const char *log, uint64_t *after, bool *reconcile)
+/* Where what is known of FOUND begins, as far as it is kept. */
+static enum sp_error plan_reconciling(struct sp_store *store, const struct store_log *found,
+                                      uint64_t seen, struct store_plan *out)
+{
+    uint64_t first = 0;
+    enum sp_error error =
+        store_number(store, &first,
+                     "SELECT min(sequence) FROM (SELECT min(sequence) AS sequence FROM"
+                     " events WHERE log = ?1 UNION ALL SELECT min(sequence) FROM posted"
+                     " WHERE log = ?1)",
+                     "i", found->number);
+
+    first = first > 0 ? first - 1 : found->sequence;
+    out->after = seen > LIMIT_STORE_EVENTS_PER_LOG && seen - LIMIT_STORE_EVENTS_PER_LOG > first
+                     ? seen - LIMIT_STORE_EVENTS_PER_LOG
+                     : first;
+    out->reconcile = out->catch_up = error == SP_OK;
+    return error;
+}
+
+void store_plan(struct sp_store *store, const char *log, struct store_plan *out)
 {
     struct store_log found;
     uint64_t seen = 0;
-    uint64_t first = 0;
-    enum sp_error error = SP_OK;
 
-    *after = 0;
-    *reconcile = false;
+    *out = (struct store_plan){0};
     store_flush(store);
     if (store_find(store, log, &found) != SP_OK) {
-        return false;
+        return;
     }
-    if (!found.stale) {
-        *after = found.sequence;
-        return found.sequence > 0;
-    }
-    error = store_last_seen(store, &found, &seen);
-    if (error == SP_OK) {
-        error = store_number(store, &first,
-                             "SELECT min(sequence) FROM (SELECT min(sequence) AS sequence FROM"
-                             " events WHERE log = ?1 UNION ALL SELECT min(sequence) FROM posted"
-                             " WHERE log = ?1)",
-                             "i", found.number);
+    enum sp_error error = store_last_seen(store, &found, &seen);
+    out->log = found.id;
+    if (error == SP_OK && found.stale) {
+        error = plan_reconciling(store, &found, seen, out);
+    } else if (!found.stale) {
+        out->seen = seen;
+        out->after = found.sequence;
+        out->catch_up = found.sequence > 0;
     }
     if (error != SP_OK) {
         store_fail(store, error);
-        return false;
     }
-    first = first > 0 ? first - 1 : found.sequence;
-    *after = seen > LIMIT_STORE_EVENTS_PER_LOG && seen - LIMIT_STORE_EVENTS_PER_LOG > first
-                 ? seen - LIMIT_STORE_EVENTS_PER_LOG
-                 : first;
-    *reconcile = true;
-    return true;
 }
 
 enum sp_error store_fork(struct sp_store *store, const struct store_log *log, uint64_t first)

@@ -157,36 +157,54 @@ static void read_row(struct statement *statement, struct texts *texts, struct sp
     row->topic = texts->topic;
 }
 
+/* One by one, as give_events(). */
+static enum sp_error give_rows(struct statement *next, uint64_t listed, sp_notice_fn fn,
+                               void *context)
+{
+    struct sp_notice notice;
+    struct texts *texts = malloc(sizeof *texts);
+    int64_t number = 0;
+    bool found = texts != NULL;
+    enum sp_error error = found ? SP_OK : SP_ENOMEM;
+
+    while (found && error == SP_OK) {
+        statement_bind_i64(next, number);
+        statement_bind_u64(next, listed);
+        found = statement_next(next);
+        if (found) {
+            number = statement_get_i64(next);
+            read_row(next, texts, &notice);
+        }
+        error = statement_finish(next);
+        if (found && error == SP_OK) {
+            fn(context, &notice);
+        }
+    }
+    free(texts);
+    return error;
+}
+
 enum sp_error sp_store_list_logs(struct sp_store *store, sp_notice_fn fn, void *context,
                                  int64_t *listed_ms)
 {
-    struct statement *statement = NULL;
-    struct sp_notice notice;
-    struct texts *texts = malloc(sizeof *texts);
+    struct statement *next = NULL;
     uint64_t listed = 0;
-    enum sp_error error = texts == NULL ? SP_ENOMEM : SP_OK;
 
     *listed_ms = 0;
     store_flush(store);
-    if (error == SP_OK) {
-        error = store_number(store, &listed, "SELECT listed_ms FROM owner", "");
-    }
-    if (error == SP_OK) {
+    enum sp_error error = store_number(store, &listed, "SELECT listed_ms FROM owner", "");
+    if (error == SP_OK && listed > 0) {
         *listed_ms = (int64_t)listed;
-        error = store_query(store, &statement,
-                            "SELECT id, kind, name, topic, members, joined, keep_seconds,"
-                            " keep_events, listed_sequence, listed_hash FROM logs WHERE"
-                            " listed_ms = ? AND listed_ms > 0 AND name <> '' ORDER BY no",
-                            "u", listed);
+        error = statement_new(store->db,
+                              "SELECT no, id, kind, name, topic, members, joined, keep_seconds,"
+                              " keep_events, listed_sequence, ifnull(listed_hash, zeroblob(32))"
+                              " FROM logs WHERE no > ? AND listed_ms >= ? AND name <> ''"
+                              " ORDER BY no LIMIT 1",
+                              &next);
+        if (error == SP_OK) {
+            error = give_rows(next, listed, fn, context);
+        }
+        statement_free(next);
     }
-    while (error == SP_OK && statement_next(statement)) {
-        read_row(statement, texts, &notice);
-        fn(context, &notice);
-    }
-    if (error == SP_OK) {
-        error = statement_finish(statement);
-    }
-    statement_free(statement);
-    free(texts);
     return error;
 }

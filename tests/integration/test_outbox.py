@@ -194,6 +194,18 @@ class Outbox(harness.TestCase):
         bob.ok("outbox", "drop", f"{held[0]['number']}")
         self.assertEqual(bob.ok("outbox", "list").out, "")
 
+    def test_unreadable(self):
+        alice = self.room("bad")
+        self.server.kill()
+        alice.run("say", "bad", "kept", "--timeout", "1")
+        with open(store_of(alice), "wb") as store:
+            store.write(b"this is no database, and long enough to be seen to be none")
+        for words in (("outbox", "list"), ("outbox", "retry"), ("outbox", "drop", "--all"), ("log", "bad", "--offline"),
+                      ("room", "list", "--offline")):
+            result = alice.run(*words)
+            self.assertNotIn(result.code, (0, 5), result)
+            self.assertIn("cannot read what is kept on this device", result.err)
+
     def test_nowhere_to_keep(self):
         alice = self.room("full")
 
@@ -295,6 +307,9 @@ class Histories(harness.TestCase):
         self.assertEqual([each["seq"] for each in self.alice.json("log", "seen", "--before", "5", "-n", "1")[1:]], [4])
         self.assertEqual([each["seq"] for each in self.alice.json("log", "seen", "-n", "2", "--offline")[1:]], [4, 5])
         listed = self.alice.json("room", "list")
+        self.assertEqual(listed[0]["type"], "offline")
+        self.assertNotIn("unread", listed[1])
+        self.assertEqual(self.alice.ok("--plain", "room", "list").out.split()[:6], ["seen", "joined", "2", "5", "-", "-"])
         self.assertEqual([each["topic"] for each in listed if each["type"] == "room" and each["name"] == "seen"],
                          ["what was seen"])
         self.assertEqual(self.alice.run("log", "nothing").code, 69)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/store.h"
 #include "event/event.h"
 #include "sealpost/store.h"
 
@@ -240,11 +241,129 @@ static void test_answer_lost(void **state)
     end(&fixture);
 }
 
+/* ---- Files ---- */
+
+/* A file that is to be sent to den. */
+static void keep_file(struct fixture *fixture, const char *name)
+{
+    char path[128];
+    char message[256];
+    uint64_t number = 0;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", fixture->directory, name);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(name, file) > 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(sp_outbox_keep_file(fixture->store, "den", NULL, SP_OUTBOX_FILE, path, name,
+                                         &number, message, sizeof(message)),
+                     SP_OK);
+}
+
+static void serve_two_logs(struct line *line)
+{
+    line_welcome(line);
+    serve_check(line);
+    say_error(line, hear_post(line, "in den"), SP_ETOOLARGE, 0);
+    say_error(line, line_hear(line, FRAME_FOLLOW, NULL, NULL), SP_ENOTFOUND, 0);
+    say_error(line, hear_post(line, "nowhere"), SP_ENOTFOUND, 0);
+    serve_check(line); /* what is not there says nothing about den */
+    say_error(line, line_hear(line, FRAME_OFFER, NULL, NULL), SP_ETOOLARGE, 0);
+    line_expect_end(line);
+    line_close(line);
+}
+
+static void test_two_logs(void **state)
+{
+    const script_fn scripts[] = {serve_two_logs};
+    struct fixture fixture;
+    struct sp_drained drained;
+    uint64_t number = 0;
+
+    (void)state;
+    begin(&fixture, scripts, COUNT_OF(scripts));
+    assert_int_equal(sp_outbox_drop(fixture.store, 0), SP_OK);
+    assert_int_equal(sp_outbox_keep_message(fixture.store, "den", NULL, "in den", 6, &number),
+                     SP_OK);
+    assert_int_equal(sp_outbox_keep_message(fixture.store, "nowhere", NULL, "nowhere", 7, &number),
+                     SP_OK);
+    keep_file(&fixture, "file");
+    assert_int_equal(drain(&fixture, 0, &drained), SP_OK);
+    assert_int_equal(fixture.told, 3);
+    assert_int_equal(fixture.errors[0], SP_ETOOLARGE);
+    assert_int_equal(fixture.errors[1], SP_ENOTFOUND);
+    assert_int_equal(fixture.errors[2], SP_ETOOLARGE);
+    end(&fixture);
+}
+
+static void serve_no_answer(struct line *line)
+{
+    line_welcome(line);
+    serve_check(line);
+    line_hear(line, FRAME_OFFER, NULL, NULL);
+    line_hear(line, FRAME_CANCEL, NULL, NULL); /* the file is closed: none of it may be read */
+    line_expect_end(line);
+    line_close(line);
+}
+
+static void test_file_timed_out(void **state)
+{
+    const script_fn scripts[] = {serve_no_answer};
+    const struct sp_drain how = {.timeout_ms = 300};
+    struct fixture fixture;
+    struct sp_drained drained;
+
+    (void)state;
+    begin(&fixture, scripts, COUNT_OF(scripts));
+    assert_int_equal(sp_outbox_drop(fixture.store, 0), SP_OK);
+    keep_file(&fixture, "file");
+    assert_int_equal(sp_outbox_drain(fixture.client, fixture.store, &how, &drained), SP_ETIMEOUT);
+    assert_int_equal(drained.waiting, 1);
+    end(&fixture);
+}
+
+/* ---- Another process has the store ---- */
+
+static void test_busy_store_can_be_used(void **state)
+{
+    char directory[] = "/tmp/sealpost-drain-XXXXXX";
+    char path[64];
+    char message[256];
+    char command[64];
+    struct sp_store *stores[2] = {NULL};
+    struct sp_client *client = script_client("members/alice", "localhost", 1, 0);
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    (void)snprintf(path, sizeof(path), "%s/store.db", directory);
+    for (size_t i = 0; i < COUNT_OF(stores); i++) {
+        assert_int_equal(sp_store_open(path, SP_STORE_CREATE, &stores[i], message, sizeof(message)),
+                         SP_OK);
+    }
+    assert_int_equal(store_begin(stores[1]), SP_OK);
+    assert_int_equal(sp_client_use_store(client, stores[0], message, sizeof(message)), SP_EBUSY);
+    assert_non_null(strstr(message, "another process"));
+    assert_int_equal(store_end(stores[1], SP_OK), SP_OK);
+    assert_int_equal(sp_client_use_store(client, stores[0], message, sizeof(message)), SP_OK);
+    assert_int_equal(store_begin(stores[1]), SP_OK); /* now there is nothing to write */
+    assert_int_equal(sp_client_use_store(client, stores[0], message, sizeof(message)), SP_OK);
+    assert_int_equal(store_end(stores[1], SP_OK), SP_OK);
+    sp_client_free(client);
+    for (size_t i = 0; i < COUNT_OF(stores); i++) {
+        sp_store_close(stores[i]);
+    }
+    (void)snprintf(command, sizeof(command), "rm -r %s", directory);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a path of our own */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_order),
         cmocka_unit_test(test_answer_lost),
+        cmocka_unit_test(test_two_logs),
+        cmocka_unit_test(test_file_timed_out),
+        cmocka_unit_test(test_busy_store_can_be_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

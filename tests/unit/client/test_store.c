@@ -342,6 +342,38 @@ static void test_too_short(void **state)
     assert_int_equal(sp_post(&fixture->peer->client, NULL, "den", "x", 1, &other), SP_OK);
 }
 
+static void test_another_process_is_ahead(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history server = see(fixture, 3);
+    struct history before = server;
+    struct history said = server;
+    struct sp_store *other = NULL;
+    struct sp_notice notice;
+    char message[256];
+
+    grow(&server, 1, "hello");
+    uint32_t request = ask(fixture, "den");
+    struct history later = server;
+    grow(&later, 1, "hello");
+    assert_int_equal(
+        sp_store_open(fixture->path, SP_STORE_EXISTING, &other, message, sizeof(message)), SP_OK);
+    assert_int_equal(store_execute(other, "UPDATE logs SET sequence = ?, hash = ?", "ub",
+                                   later.sequence, later.head.bytes, sizeof(later.head.bytes)),
+                     SP_OK);
+    sp_store_close(other);
+    answer(fixture, &server, &before, 3, 4); /* as it was when it was asked for */
+    peer_say_message(fixture->peer, &said, "hello");
+    peer_no_notice(fixture->peer);
+    answer(fixture, &server, &server, 0, 4); /* asked for when event 5 had been seen */
+    expect_refused(fixture, request, "ends at event 4");
+    request = ask(fixture, "den");
+    answer(fixture, &later, &later, 5, 5);
+    peer_no_notice(fixture->peer);
+    answer(fixture, &later, &later, 0, 5);
+    peer_result(fixture->peer, request, SP_OK, &notice);
+}
+
 static void test_changed(void **state)
 {
     struct fixture *fixture = *state;
@@ -448,6 +480,93 @@ static void test_bounded(void **state)
     assert_int_equal(log.log.head_sequence, more + 1);
     assert_int_equal(log.kept, LIMIT_STORE_EVENTS_PER_LOG);
     assert_int_equal(log.first, more + 2 - LIMIT_STORE_EVENTS_PER_LOG);
+}
+
+/* A row of a list that began at STAMP_MS. */
+static void list_row(struct fixture *fixture, const char *name, int64_t stamp_ms)
+{
+    struct sp_row row = {
+        .type = SP_ROW_LOG, .topic = "", .log = {.kind = SP_LOG_ROOM, .name = name}};
+
+    memset(row.log.id, name[0], sizeof(row.log.id));
+    store_row(fixture->store, &row, stamp_ms);
+}
+
+struct rows {
+    struct sp_store *other;
+    char names[64];
+};
+
+static void take_row(void *context, const struct sp_notice *notice)
+{
+    struct rows *rows = context;
+    size_t used = strlen(rows->names);
+
+    (void)snprintf(rows->names + used, sizeof(rows->names) - used, "%s ", notice->row.log.name);
+    assert_int_equal(store_begin(rows->other), SP_OK); /* whoever reads does not keep others out */
+    assert_int_equal(store_execute(rows->other, "UPDATE owner SET device = device", ""), SP_OK);
+    assert_int_equal(store_end(rows->other, SP_OK), SP_OK);
+}
+
+static void test_a_list_is_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    struct rows rows = {.names = ""};
+    char message[256];
+    int64_t listed_ms = 0;
+
+    list_row(fixture, "gone", 5);
+    list_row(fixture, "one", 10);
+    list_row(fixture, "two", 10);
+    store_listed(fixture->store, 10);
+    list_row(fixture, "one", 20); /* and no more of it came */
+    assert_int_equal(
+        sp_store_open(fixture->path, SP_STORE_EXISTING, &rows.other, message, sizeof(message)),
+        SP_OK);
+    assert_int_equal(sp_store_list_logs(fixture->store, take_row, &rows, &listed_ms), SP_OK);
+    assert_int_equal(listed_ms, 10);
+    assert_string_equal(rows.names, "one two ");
+    sp_store_close(rows.other);
+}
+
+/* Another process has the file for longer than anybody waits. */
+static void test_busy_for_a_while(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history server = see(fixture, 1);
+    struct sp_store *other = NULL;
+    struct sp_notice result;
+    struct event_view view;
+    uint64_t number = 0;
+    uint64_t held = 0;
+    char message[256];
+
+    assert_int_equal(sp_outbox_keep_message(fixture->store, "den", NULL, "hello", 5, &number),
+                     SP_OK);
+    assert_int_equal(
+        sp_store_open(fixture->path, SP_STORE_EXISTING, &other, message, sizeof(message)), SP_OK);
+    assert_int_equal(store_begin(other), SP_OK);
+    grow(&server, 1, "hello");
+    size_t size = EVENT_HEADER_BYTES + SALT_BYTES + strlen("hello") + 3;
+    assert_int_equal(event_view_parse(scratch, size, &view), SP_OK);
+    store_event(fixture->store, &view, "bob", &server.head);
+    core_notice(&result, SP_NOTICE_RESULT, 0);
+    result.log = (struct sp_log){.name = "den", .kind = SP_LOG_ROOM};
+    memcpy(result.log.id, server.log.bytes, ID_BYTES);
+    result.sequence = server.sequence;
+    memcpy(result.hash, server.head.bytes, DIGEST_BYTES);
+    sp_outbox_sent(fixture->store, number, &result);
+    assert_non_null(sp_store_trouble(fixture->store)); /* tries to write */
+    assert_in_range(store_timeout_ms(fixture->store), 1, 1000);
+    uint32_t request = ask(fixture, "den");
+    answer(fixture, &server, &server, 1, 2);
+    peer_result(fixture->peer, request, SP_EBUSY, &result); /* and not unchecked */
+    assert_int_equal(store_end(other, SP_OK), SP_OK);
+    sp_store_close(other);
+    assert_null(sp_store_trouble(fixture->store));
+    expect_range(fixture, (struct sp_follow){0}, 1, 2);
+    assert_int_equal(sp_outbox_count(fixture->store, &number, &held), SP_OK);
+    assert_int_equal(number, 0);
 }
 
 /* ---- Another incarnation ---- */
@@ -696,11 +815,14 @@ int main(void)
         TEST(test_live_again),
         TEST(test_shut_out_while_catching_up),
         TEST(test_too_short),
+        TEST(test_another_process_is_ahead),
         TEST(test_changed),
         TEST(test_checked_alone),
         TEST(test_another_room_of_that_name),
         TEST(test_erased),
         TEST(test_bounded),
+        TEST(test_a_list_is_cut),
+        TEST(test_busy_for_a_while),
         TEST(test_restored_and_shorter),
         TEST(test_restored_and_gone_on),
         TEST(test_accepted),
