@@ -43,7 +43,17 @@ enum sp_error request_mark_read(struct session *session, const struct frame *fra
         return error;
     }
     command->read_up_to = mark->sequence;
-    return request_submit(session, command);
+    uint32_t retry_after_ms = presence_take_mark(session);
+    if (retry_after_ms > 0) {
+        command_free(command);
+        session_send_slow_down(session, frame->stream, retry_after_ms);
+        return SP_OK;
+    }
+    error = request_submit(session, command);
+    if (error == SP_EAGAIN) {
+        presence_return_mark(session);
+    }
+    return error;
 }
 
 void read_state_pull(struct session *session)

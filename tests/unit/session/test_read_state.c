@@ -187,6 +187,31 @@ static void mistakes_are_told(void **state)
     assert_int_equal(message.error.error, SP_ENOTFOUND);
 }
 
+/* Marking is a write: of one member so many a second, whatever session they come from. */
+static void too_many_marks_are_slowed_down(void **state)
+{
+    struct peer phone;
+
+    (void)state;
+    peer_login(&fixture, "bob", &phone);
+    for (unsigned i = 0; i < LIMIT_MARKS_BURST; i++) {
+        mark(i % 2 == 0 ? &bob : &phone, "r", 1);
+        peer_expect(i % 2 == 0 ? &bob : &phone, FRAME_MARKED, &frame, &message);
+    }
+    mark(&phone, "r", 1);
+    peer_expect(&phone, FRAME_ERROR, &frame, &message);
+    assert_int_equal(frame.stream, 6);
+    assert_int_equal(message.error.error, SP_ESLOWDOWN);
+    assert_in_range(message.error.retry_after_ms, 1, 1000 / LIMIT_MARKS_PER_SECOND + 1);
+    mark(&alice, "r", 1); /* others have their own */
+    peer_expect(&alice, FRAME_MARKED, &frame, &message);
+    clock_settable_advance(&fixture.clock, 1000 / LIMIT_MARKS_PER_SECOND + 1);
+    fixture_settle(&fixture);
+    mark(&bob, "r", 1);
+    peer_expect(&bob, FRAME_MARKED, &frame, &message);
+    peer_close(&phone);
+}
+
 /* ---- Who was here last ---- */
 
 /* What LIST MEMBERS says of bob. */
@@ -284,6 +309,7 @@ int main(void)
         TEST(a_slow_session_gets_the_last),
         TEST(whoever_left_is_told_nothing),
         TEST(mistakes_are_told),
+        TEST(too_many_marks_are_slowed_down),
         TEST(last_seen_is_when_the_last_session_ended),
         TEST(it_outlives_the_server_to_about_a_minute),
     };
