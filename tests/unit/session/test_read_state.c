@@ -157,6 +157,30 @@ static void a_slow_session_gets_the_last(void **state)
     peer_close(&phone);
 }
 
+/* What is kept for a session that takes nothing has a maximum; the others get all of it. */
+static void a_session_too_far_behind_ends(void **state)
+{
+    struct peer phone;
+    size_t told = 0;
+
+    (void)state;
+    peer_login(&fixture, "bob", &phone);
+    choke(&phone);
+    for (unsigned i = 0; i <= LIMIT_READ_STATES; i++) {
+        char name[16];
+        assert_true(session_is_open(phone.session));
+        (void)snprintf(name, sizeof name, "room-%u", i);
+        peer_create_room(&alice, name);
+        peer_join(&bob, name);
+        post(name, "@bob");
+        told += count_states(&bob);
+    }
+    assert_int_equal(told, LIMIT_READ_STATES + 1);
+    assert_true(session_ended(phone.session));
+    assert_int_equal(session_end_reason(phone.session), SP_EIDLE);
+    peer_close(&phone);
+}
+
 static void whoever_left_is_told_nothing(void **state)
 {
     const sealpost_v1_Write leave = {
@@ -307,6 +331,7 @@ int main(void)
         TEST(all_sessions_are_told),
         TEST(who_comes_later_asks),
         TEST(a_slow_session_gets_the_last),
+        TEST(a_session_too_far_behind_ends),
         TEST(whoever_left_is_told_nothing),
         TEST(mistakes_are_told),
         TEST(too_many_marks_are_slowed_down),
