@@ -52,9 +52,13 @@ class Made(unittest.TestCase):
         TOOL("init", directory, "--team", "ours", "--host", "localhost")
         with open(os.path.join(directory, "sealpostd.service"), encoding="utf-8") as file:
             unit = file.read()
-        start = harness.scratch() + r'/a \x22team\x22 at 100%%, $'
-        self.assertIn(f' run "{start}$HOME \\x5co"\n', unit)
-        self.assertIn(f'ReadWritePaths="{start}HOME \\x5co"\n', unit)
+        start = harness.scratch() + r'/a \"team\" at 100%%, $'
+        self.assertIn(f' run "{start}$HOME \\\\o"\n', unit)
+        self.assertIn(f'ReadWritePaths="{start}HOME \\\\o"\n', unit)
+        refused = TOOL("init", os.path.join(harness.scratch(), "two\nlines"), "--team", "ours", "--host", "localhost",
+                       check=False)
+        self.assertEqual(refused.returncode, 2, refused)
+        self.assertIn("has a control character in its path", refused.stderr)
 
     def test_a_way_back(self):
         """Whoever has lost every device is let in by who has the server; and only by them."""
