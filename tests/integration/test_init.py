@@ -77,6 +77,7 @@ class Made(unittest.TestCase):
         self.assertIn("another device of root", again.stdout)
         new = json.loads(TOOL("invite", "--config", team.path("sealpost.conf"), "ann", "--admin", "--json").stdout)
         self.assertFalse(new["device"])
+        new = json.loads(TOOL("invite", team.directory, "ann", "--json").stdout)  # and she still is to be one
         for arguments, exit_code in (((team.directory,), 2), ((team.directory, "Ann"), 2), ((team.path("ca"), "ann"), 2),
                                      ((team.directory, "ann", "--adm"), 2)):
             refused = TOOL("invite", *arguments, check=False)
