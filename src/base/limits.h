@@ -68,6 +68,9 @@
 #define LIMIT_KEEP_SECONDS 3155760000ULL     /* of retention: a hundred years */
 #define LIMIT_MENTIONS 32                    /* names that one message mentions */
 #define LIMIT_UNREAD_MENTIONS 1000           /* of one member in one room; more are not counted */
+#define LIMIT_READ_STATES 1024               /* of one member, that a session was not told yet */
+#define LIMIT_MARKS_PER_SECOND 10            /* MARK_READs of one member */
+#define LIMIT_MARKS_BURST 200                /* of these at once */
 #define LIMIT_SEEN_NOTES 256                 /* devices of one COMMAND_SEEN */
 #define SEEN_INTERVAL_MS 60000               /* between two notes that a device is logged in */
 #define LIMIT_TAIL_BYTES (64L * 1024 * 1024) /* encoded events kept in memory, in all */

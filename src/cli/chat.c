@@ -34,7 +34,12 @@ static void on_event(struct chat *chat, const struct sp_event *event)
 
 static void on_login(struct chat *chat, const struct sp_notice *notice)
 {
-    session_logged_in(&chat->cli->session, &notice->login);
+    struct session *session = &chat->cli->session;
+
+    if (memcmp(session->incarnation, notice->login.incarnation, SP_ID_BYTES) != 0) {
+        read_restored(chat);
+    }
+    session_logged_in(session, &notice->login);
     chat->backoff_ms = FIRST_BACKOFF_MS;
     chat->offline_since_ms = 0;
     chat->drain_due = true;

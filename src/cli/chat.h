@@ -148,12 +148,14 @@ void read_begin(struct chat *chat, struct followed *followed, uint64_t first);
 void read_shown(struct chat *chat, struct followed *followed, uint64_t sequence);
 /* Tells the server what was shown, if it is time; and at the end, at once. */
 void read_tell(struct chat *chat);
-void read_tell_last(struct chat *chat);
+void read_tell_last(struct chat *chat);       /* waits for a moment if a signal ends it */
 int read_timeout_ms(const struct chat *chat); /* until read_tell() has something to do; -1: never */
 bool read_take(struct chat *chat, const struct sp_notice *notice); /* false: it is not about that */
 /* LOG is read so far, by whatever device. */
 void read_came(struct chat *chat, const char *log, const struct sp_read_state *read);
 void read_disconnected(struct chat *chat);
+/* The team's history is another one: an older copy was put back. */
+void read_restored(struct chat *chat);
 
 /* Opens PATH to be sent by TASK, under NAME or its own. On error a sentence in TEXT. */
 SP_CHECK enum sp_error task_open_file(struct task *task, const char *path, const char *name,

@@ -8,6 +8,7 @@
 #include "cli/chat.h"
 
 #define MARK_INTERVAL_MS 1000
+#define LAST_WORDS_MS 200 /* what a user waits after ^C */
 
 static void wake(struct chat *chat, int64_t in_ms)
 {
@@ -24,6 +25,7 @@ void read_begin(struct chat *chat, struct followed *followed, uint64_t first)
 
 void read_shown(struct chat *chat, struct followed *followed, uint64_t sequence)
 {
+    followed->first = followed->first == 0 ? sequence : followed->first;
     followed->shown = sequence;
     wake(chat, MARK_INTERVAL_MS);
 }
@@ -73,8 +75,12 @@ void read_tell(struct chat *chat)
 
 void read_tell_last(struct chat *chat)
 {
-    if (chat->marks && chat->cli->session.online) {
-        (void)tell(chat); /* it has been seen all the same */
+    if (!chat->marks || chat->mark_at_ms == 0 || !chat->cli->session.online) {
+        return;
+    }
+    (void)tell(chat); /* it has been seen all the same */
+    if (*chat->cli->stop != 0) {
+        sp_goodbye(chat->cli->session.client, LAST_WORDS_MS); /* else there is time for it anyway */
     }
 }
 
@@ -127,7 +133,17 @@ void read_disconnected(struct chat *chat)
 {
     for (struct followed *at = chat->followed; at != NULL; at = at->next) {
         at->asking = 0;
-        at->marked = 0; /* what was told last may not have arrived */
+        at->is_known = false; /* much may have been read elsewhere meanwhile */
+        at->marked = 0;       /* what was told last may not have arrived */
     }
     wake(chat, 0);
+}
+
+void read_restored(struct chat *chat)
+{
+    for (struct followed *at = chat->followed; at != NULL; at = at->next) {
+        at->first = 0;
+        at->shown = 0; /* it may be beyond what is there now */
+        at->marked = 0;
+    }
 }

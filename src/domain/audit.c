@@ -44,6 +44,9 @@ static const char *const queries[AUDIT_QUERIES] = {
     [AUDIT_STRAY_EVENTS] =
         "SELECT DISTINCT key >> 40 FROM events WHERE key >> 40 NOT IN (SELECT no FROM logs)"
         " LIMIT " FINDINGS_OF_SQLITE,
+    [AUDIT_STRAY_COUNTS] =
+        "SELECT DISTINCT log FROM state_events WHERE log NOT IN (SELECT no FROM logs)"
+        " LIMIT " FINDINGS_OF_SQLITE,
     [AUDIT_STRAY_REQUESTS] =
         "SELECT r.event_key >> 40, r.event_key & 1099511627775, coalesce(l.name, '')"
         " FROM requests r LEFT JOIN events e ON e.key = r.event_key"
@@ -272,6 +275,15 @@ static enum sp_error check_strays(struct audit *audit)
                   (long long)statement_get_i64(query));
     }
     enum sp_error error = as_finding(audit, statement_finish(query));
+    query = audit->queries[AUDIT_STRAY_COUNTS];
+    while (error == SP_OK && statement_next(query)) {
+        audit_say(audit, "read-state", NULL, 0,
+                  "there are counts of log number %lld, but no such log",
+                  (long long)statement_get_i64(query));
+    }
+    if (error == SP_OK) {
+        error = as_finding(audit, statement_finish(query));
+    }
     query = audit->queries[AUDIT_STRAY_REQUESTS];
     while (error == SP_OK && statement_next(query)) {
         int64_t number = statement_get_i64(query);

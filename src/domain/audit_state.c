@@ -144,10 +144,12 @@ void audit_count(struct reading *reading, const struct event_header *header)
 void audit_count_end(struct reading *reading)
 {
     struct statement *query = reading->audit->queries[AUDIT_STATE_EVENTS];
+    uint64_t head = reading->sequence;
 
     if (!reading->miscounted && reading->known && statement_next(query)) {
         reading->sequence = statement_get_u64(query);
         say_miscounted(reading);
+        reading->sequence = head;
     }
 }
 

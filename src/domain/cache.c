@@ -180,7 +180,7 @@ static enum sp_error insert_role(struct cache *cache, int64_t log, int64_t membe
 static enum sp_error read_role(struct cache *cache, int64_t log, int64_t member,
                                enum relation *role)
 {
-    struct mark mark = {0, 0};
+    struct mark mark = {.counted = MARK_UNCOUNTED};
     enum sp_error error = store_find_role(cache->store, log, member, role);
 
     if (error == SP_OK && *role != RELATION_NONE) {
@@ -213,6 +213,19 @@ enum sp_error cache_find_relation(struct cache *cache, const struct log_row *log
     return SP_OK;
 }
 
+/* What was erased took its mentions with it. */
+static enum sp_error count_mentions(struct cache *cache, const struct log_row *log, int64_t member,
+                                    struct mark *mark)
+{
+    if (mark->counted == log->erased_messages) {
+        return SP_OK;
+    }
+    enum sp_error error =
+        store_count_mentions(cache->store, log->info.number, member, &mark->mentions);
+    mark->counted = error == SP_OK ? log->erased_messages : MARK_UNCOUNTED;
+    return error;
+}
+
 enum sp_error cache_find_mark(struct cache *cache, const struct log_row *log, int64_t member,
                               struct mark **out)
 {
@@ -225,6 +238,7 @@ enum sp_error cache_find_mark(struct cache *cache, const struct log_row *log, in
     }
     if (error == SP_OK) {
         *out = &find_role(cache, log->info.number, member)->mark;
+        error = count_mentions(cache, log, member, *out);
     }
     return error;
 }
@@ -239,7 +253,7 @@ enum sp_error cache_set_role(struct cache *cache, const struct log_row *log, int
                              enum relation role, uint64_t read)
 {
     struct cached_role *cached = find_role(cache, log->info.number, member);
-    const struct mark mark = {read, log->messages};
+    const struct mark mark = {read, log->messages, 0, MARK_UNCOUNTED};
 
     cache->changed = true;
     if (cached == NULL) {

@@ -10,10 +10,14 @@
 
 #include "domain/store.h"
 
+#define MARK_UNCOUNTED UINT64_MAX
+
 /* Up to where a member has read a room. */
 struct mark {
     uint64_t sequence;
     uint64_t messages; /* of the room, up to there */
+    uint32_t mentions; /* of the member, behind it */
+    uint64_t counted;  /* log->erased_messages when these were; or MARK_UNCOUNTED */
 };
 
 struct cached_log;
@@ -42,8 +46,8 @@ SP_CHECK enum sp_error cache_find_log_by_key(struct cache *cache, const struct l
 SP_CHECK enum sp_error cache_find_relation(struct cache *cache, const struct log_row *log,
                                            int64_t member, enum relation *out);
 
-/* Where MEMBER, who is in the room LOG, has got to; borrowed as the log is, and changed together
- * with the store. SP_ENOTJOINED. */
+/* Where MEMBER, who is in the room LOG, has got to, with its mentions counted; borrowed as the log
+ * is, and changed together with the store. SP_ENOTJOINED. */
 SP_CHECK enum sp_error cache_find_mark(struct cache *cache, const struct log_row *log,
                                        int64_t member, struct mark **out);
 

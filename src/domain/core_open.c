@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +17,21 @@
 
 #define LOCK_TRIES 10
 #define LOCK_PAUSE_MS 20
+
+/*
+ * What root has made (sealpostd invite, say) must be open to the server's user, to whom the
+ * database belongs. If that fails, the server's start says so.
+ */
+static void give_to_owner(const char *database, int lock_fd)
+{
+    struct stat owner;
+    struct stat lock;
+
+    if (geteuid() == 0 && stat(database, &owner) == 0 && fstat(lock_fd, &lock) == 0 &&
+        lock.st_uid == 0 && lock.st_nlink == 1) {
+        (void)!fchown(lock_fd, owner.st_uid, owner.st_gid);
+    }
+}
 
 /* Keeps a second server out for as long as the descriptor is open. */
 static enum sp_error take_lock(const struct domain_config *config, struct core *core, char *reason,
@@ -32,6 +48,9 @@ static enum sp_error take_lock(const struct domain_config *config, struct core *
     core->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     int failure = core->lock_fd < 0 ? errno : 0;
     free(path);
+    if (failure == 0) {
+        give_to_owner(config->path, core->lock_fd);
+    }
     if (failure != 0) {
         (void)snprintf(reason, capacity, "the lock file cannot be opened: %s", error_text(failure));
         return failure == ENOSPC || failure == EDQUOT ? SP_EFULL : SP_EIO;

@@ -91,11 +91,14 @@ static enum sp_error plan_member(struct core *core, const struct command *comman
     if (error == SP_OK && !command->invite.renew && open.expires_ms > command->received_ms) {
         return refuse(reply, SP_EEXISTS, "%s is invited already", name);
     }
+    row->role = command->invite.role;
     if (error == SP_OK) {
+        if (open.expires_ms > command->received_ms && open.role > row->role) {
+            row->role = open.role; /* a new code is no other promise */
+        }
         error = store_void_invitations(&core->store, name, INT64_MAX);
     }
     memcpy(row->username, name, sizeof row->username);
-    row->role = command->invite.role;
     return error == SP_OK || error == SP_ENOTFOUND ? check_logs(core, command, row, reply) : error;
 }
 

@@ -5,13 +5,14 @@
 #include "base/mention.h"
 #include "domain/store_team.h"
 
-static enum sp_error fill_state(struct core *core, const struct log_row *log, int64_t member,
-                                const struct mark *mark, struct read_state *out)
+static struct read_state state_of(const struct log_row *log, const struct mark *mark)
 {
-    out->log = log->info;
-    out->sequence = mark->sequence;
-    out->unread = store_count_unread(log, mark->messages);
-    return store_count_mentions(&core->store, log->info.number, member, &out->mentions);
+    return (struct read_state){
+        .log = log->info,
+        .sequence = mark->sequence,
+        .unread = store_count_unread(log, mark->messages),
+        .mentions = mark->mentions,
+    };
 }
 
 /* For all sessions of MEMBER. */
@@ -37,9 +38,11 @@ static enum sp_error publish(struct core *core, int64_t member, const struct rea
 static enum sp_error move_mark(struct core *core, const struct log_row *log, int64_t member,
                                uint64_t sequence, struct mark *mark)
 {
-    struct mark moved = {.sequence = sequence, .messages = log->messages};
+    struct mark moved = *mark;
     enum sp_error error = SP_OK;
 
+    moved.sequence = sequence;
+    moved.messages = log->messages;
     if (sequence < log->info.head_sequence) {
         error = store_count_messages(&core->store, log->info.number, sequence, &moved.messages);
     }
@@ -51,6 +54,16 @@ static enum sp_error move_mark(struct core *core, const struct log_row *log, int
         *mark = moved;
     }
     return error;
+}
+
+static enum sp_error remove_mentions(struct core *core, const struct log_row *log, int64_t member,
+                                     uint64_t sequence, struct mark *mark)
+{
+    enum sp_error error = store_remove_mentions(&core->store, log->info.number, member, sequence);
+
+    return error != SP_OK
+               ? error
+               : store_count_mentions(&core->store, log->info.number, member, &mark->mentions);
 }
 
 enum sp_error handle_mark_read(struct core *core, const struct command *command,
@@ -73,12 +86,10 @@ enum sp_error handle_mark_read(struct core *core, const struct command *command,
     if (moves) {
         error = move_mark(core, log, member, sequence, mark);
     }
-    if (error == SP_OK && moves) {
-        error = store_remove_mentions(&core->store, log->info.number, member, sequence);
+    if (error == SP_OK && moves && mark->mentions > 0) {
+        error = remove_mentions(core, log, member, sequence, mark);
     }
-    if (error == SP_OK) {
-        error = fill_state(core, log, member, mark, &reply->read_state);
-    }
+    reply->read_state = state_of(log, mark);
     if (error == SP_OK && moves) {
         error = publish(core, member, &reply->read_state);
     }
@@ -92,8 +103,6 @@ static enum sp_error note_mention(struct core *core, const struct command *comma
 {
     struct member_row member;
     struct mark *mark = NULL;
-    struct read_state state;
-    bool added = false;
     enum sp_error error = store_find_member(&core->store, name, &member);
 
     if (error != SP_OK || member.number == command->actor.member) {
@@ -103,12 +112,18 @@ static enum sp_error note_mention(struct core *core, const struct command *comma
     if (error != SP_OK) {
         return error == SP_ENOTJOINED ? SP_OK : error;
     }
-    error = store_add_mention(&core->store, log->info.number, member.number,
-                              log->info.head_sequence, &added);
-    if (error == SP_OK && added) {
-        error = fill_state(core, log, member.number, mark, &state);
+    if (mark->mentions >= LIMIT_UNREAD_MENTIONS) {
+        return SP_OK;
     }
-    return error == SP_OK && added ? publish(core, member.number, &state) : error;
+    error =
+        store_add_mention(&core->store, log->info.number, member.number, log->info.head_sequence);
+    if (error != SP_OK) {
+        return error;
+    }
+    core->cache.changed = true;
+    mark->mentions++;
+    struct read_state state = state_of(log, mark);
+    return publish(core, member.number, &state);
 }
 
 enum sp_error marks_posted(struct core *core, const struct command *command, struct log_row *log,

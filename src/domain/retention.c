@@ -8,8 +8,9 @@
 #define PASS_MS 5000       /* between two passes over all logs that do not keep everything */
 #define PAUSE_MS 20        /* between two steps of a pass: the members' commands come first */
 #define SCRUB_RETRY_MS 250 /* when a reader was in the way */
-#define STEP_EVENTS 256    /* looked at in one step */
-#define STEP_LOGS 256      /* likewise */
+#define STEP_EVENTS 256    /* erased in one step */
+#define STEP_LOGS 256      /* looked at in one step */
+#define READ_EVENTS 32     /* at once: few of a log that keeps most of what it has */
 #define STEP_DISCARDS 256
 
 enum sp_error retention_start(struct core *core, int64_t now_ms)
@@ -210,33 +211,29 @@ static enum sp_error finish(struct core *core, const struct kept_row *kept, stru
 static enum sp_error erase_some(struct core *core, const struct kept_row *kept, int64_t wall_ms,
                                 size_t *budget)
 {
-    struct event_header *headers = NULL;
+    struct event_header headers[READ_EVENTS];
     struct log_row *log = NULL;
+    uint64_t last = kept->erased;
+    uint64_t messages = 0;
     size_t count = 0;
     enum sp_error error = find_due(core, kept, wall_ms, &log, &count);
+    bool more = error == SP_OK && count > 0;
 
-    if (error != SP_OK || count == 0) {
-        return error;
+    while (more && *budget > 0) {
+        size_t capacity = *budget < READ_EVENTS ? *budget : READ_EVENTS;
+        uint64_t head = log->info.head_sequence;
+        size_t done = 0;
+        error = store_read_headers(&core->store, kept->log, last, head, headers, capacity, &count);
+        while (error == SP_OK && done < count &&
+               !is_kept(&kept->rule, &headers[done], head, wall_ms)) {
+            last = headers[done].sequence;
+            messages += event_is_erasable(headers[done].kind) ? 1 : 0;
+            error = erase_event(core, kept->log, &headers[done++]);
+        }
+        *budget -= done;
+        more = error == SP_OK && done == capacity;
     }
-    headers = calloc(*budget, sizeof *headers);
-    if (headers == NULL) {
-        return SP_ENOMEM;
-    }
-    uint64_t head = log->info.head_sequence;
-    size_t done = 0;
-    uint64_t messages = 0;
-    error =
-        store_read_headers(&core->store, kept->log, kept->erased, head, headers, *budget, &count);
-    while (error == SP_OK && done < count && !is_kept(&kept->rule, &headers[done], head, wall_ms)) {
-        messages += event_is_erasable(headers[done].kind) ? 1 : 0;
-        error = erase_event(core, kept->log, &headers[done++]);
-    }
-    if (error == SP_OK && done > 0) {
-        error = finish(core, kept, log, headers[done - 1].sequence, messages);
-    }
-    *budget -= done;
-    free(headers);
-    return error;
+    return error == SP_OK && last > kept->erased ? finish(core, kept, log, last, messages) : error;
 }
 
 /* Tells again of blobs that had to go when the server ended. */
@@ -261,10 +258,14 @@ static enum sp_error resume(struct core *core)
     return retention->resumed ? SP_OK : error;
 }
 
-/* One step through the logs; *DONE: they have all had their turn. */
+/*
+ * One step through the logs; *DONE: they have all had their turn. An error undoes all of the step:
+ * the log it came from then has a step of its own, so that the others do not suffer from it.
+ */
 static enum sp_error step(struct core *core, int64_t wall_ms, bool *done)
 {
     struct retention *retention = &core->retention;
+    int64_t start = retention->log;
     struct kept_row kept;
     size_t budget = STEP_EVENTS;
     enum sp_error error = SP_OK;
@@ -275,14 +276,20 @@ static enum sp_error step(struct core *core, int64_t wall_ms, bool *done)
         if (error != SP_OK) {
             break;
         }
+        bool is_first = budget == STEP_EVENTS; /* of those that had anything to be erased */
+        if (!is_first && kept.log == retention->alone) {
+            return SP_OK;
+        }
         error = erase_some(core, &kept, wall_ms, &budget);
+        if (error != SP_OK && !is_first) {
+            retention->alone = kept.log;
+            retention->log = start;
+            return error;
+        }
         if (error == SP_OK && budget == 0) {
             return SP_OK; /* the same log goes on */
         }
         retention->log = kept.log; /* on an error too: the others have their turn */
-        if (error == SP_OK && budget < STEP_EVENTS) {
-            return SP_OK; /* what was done is not lost with what may fail in the next log */
-        }
     }
     *done = error == SP_ENOTFOUND;
     if (*done) {

@@ -23,6 +23,7 @@ struct retention {
     bool resumed;         /* blobs that an earlier run left behind have been told of */
     int64_t discard;      /* while they are: the last one's number */
     int64_t log;          /* the pass goes on behind this log; 0: it begins */
+    int64_t alone;        /* this log failed beside others, and has its steps by itself */
     bool more;            /* the pass is not done, nor has the last step failed */
     int64_t due_ms;       /* monotonic: when the next step is to be made */
     bool scrub;           /* something was erased that may still be in the WAL */

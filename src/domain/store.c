@@ -108,9 +108,7 @@ static const char *const queries[QUERY_COUNT] = {
         " ordinal FROM state_events WHERE log = ?1 ORDER BY sequence DESC LIMIT 1), 0))",
     [QUERY_STATE_EVENTS_BEFORE] = "SELECT ordinal FROM state_events WHERE log = ? AND sequence <= ?"
                                   " ORDER BY sequence DESC LIMIT 1",
-    [QUERY_ADD_MENTION] =
-        "INSERT INTO mentions(log, member, sequence) SELECT ?1, ?2, ?3 WHERE (SELECT count(*) FROM"
-        " (SELECT 1 FROM mentions WHERE log = ?1 AND member = ?2 LIMIT ?4)) < ?4",
+    [QUERY_ADD_MENTION] = "INSERT INTO mentions(log, member, sequence) VALUES(?, ?, ?)",
     [QUERY_COUNT_MENTIONS] = "SELECT count(*) FROM mentions WHERE log = ? AND member = ?",
     [QUERY_REMOVE_MENTIONS] = "DELETE FROM mentions WHERE log = ? AND member = ? AND sequence <= ?",
     [QUERY_ERASE_MENTIONS] =

@@ -172,9 +172,8 @@ SP_CHECK enum sp_error store_find_mark(struct store *store, int64_t log, int64_t
                                        uint64_t *out);
 SP_CHECK enum sp_error store_set_mark(struct store *store, int64_t log, int64_t member,
                                       uint64_t sequence);
-/* *ADDED is false when MEMBER has LIMIT_UNREAD_MENTIONS there already. */
 SP_CHECK enum sp_error store_add_mention(struct store *store, int64_t log, int64_t member,
-                                         uint64_t sequence, bool *added);
+                                         uint64_t sequence);
 SP_CHECK enum sp_error store_count_mentions(struct store *store, int64_t log, int64_t member,
                                             uint32_t *out);
 /* Those of MEMBER up to SEQUENCE, and those of everybody. */

@@ -55,18 +55,14 @@ enum sp_error store_set_mark(struct store *store, int64_t log, int64_t member, u
     return statement_run(query);
 }
 
-enum sp_error store_add_mention(struct store *store, int64_t log, int64_t member, uint64_t sequence,
-                                bool *added)
+enum sp_error store_add_mention(struct store *store, int64_t log, int64_t member, uint64_t sequence)
 {
     struct statement *query = store->queries[QUERY_ADD_MENTION];
 
     statement_bind_i64(query, log);
     statement_bind_i64(query, member);
     statement_bind_u64(query, sequence);
-    statement_bind_u64(query, LIMIT_UNREAD_MENTIONS);
-    enum sp_error error = statement_run(query);
-    *added = error == SP_OK && db_changes(store->db) > 0;
-    return error;
+    return statement_run(query);
 }
 
 enum sp_error store_count_mentions(struct store *store, int64_t log, int64_t member, uint32_t *out)

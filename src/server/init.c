@@ -90,9 +90,16 @@ static enum sp_error absolute(const char *directory, char out[INIT_PATH_BYTES], 
                     error_text(errno));
     }
     int written = snprintf(out, INIT_PATH_BYTES, "%s/%s", strcmp(real, "/") == 0 ? "" : real, last);
-    return written < 0 || written >= INIT_PATH_BYTES
-               ? fail(SP_EINVALID, message, capacity, directory, "is too long a path")
-               : SP_OK;
+    if (written < 0 || written >= INIT_PATH_BYTES) {
+        return fail(SP_EINVALID, message, capacity, directory, "is too long a path");
+    }
+    for (const char *at = out; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) { /* systemd could not be told of it */
+            return fail(SP_EINVALID, message, capacity, directory,
+                        "has a control character in its path");
+        }
+    }
+    return SP_OK;
 }
 
 /* The database, with the first invitation in it. */

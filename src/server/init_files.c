@@ -118,7 +118,8 @@ static void format_host(const struct init_order *order, char *out, size_t capaci
 
 /*
  * PATH in quotes, as systemd reads it (systemd.syntax(7)): '%' stands twice, and in the arguments
- * of a command '$' too. NULL: memory has run out; the caller frees it.
+ * of a command '$' too. Only commands know \xHH, and no other path has control characters (init.c).
+ * NULL: memory has run out; the caller frees it.
  */
 static char *quote(const char *path, bool argument)
 {
@@ -130,11 +131,13 @@ static char *quote(const char *path, bool argument)
     out[size++] = '"';
     for (const char *at = path; *at != '\0'; at++) {
         unsigned char byte = (unsigned char)*at;
-        if (byte < 0x20 || byte == 0x7f || byte == '"' || byte == '\\') {
+        if (byte < 0x20 || byte == 0x7f) {
             size += (size_t)snprintf(out + size, 5, "\\x%02x", byte);
             continue;
         }
-        if (byte == '%' || (byte == '$' && argument)) {
+        if (byte == '"' || byte == '\\') {
+            out[size++] = '\\';
+        } else if (byte == '%' || (byte == '$' && argument)) {
             out[size++] = *at;
         }
         out[size++] = *at;

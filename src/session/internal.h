@@ -151,6 +151,12 @@ struct store_read {
     struct store_read *prev, *next;
 };
 
+/* What may be done now, and how fast it comes back. */
+struct allowance {
+    int64_t tokens_milli; /* times 1,000 */
+    int64_t refilled_ms;  /* monotonic: when that was right */
+};
+
 /* What is known of a member who is, or has been, logged in. */
 struct presence_entry {
     int64_t member;
@@ -160,10 +166,10 @@ struct presence_entry {
     int64_t last_seen_ms;     /* wall: when the last of them ended; 0: it has some */
     struct read_entry *reads; /* see read_state.c; none without sessions */
     struct read_entry *reads_by_version;
-    uint64_t read_version;              /* of the newest of them */
-    uint64_t version;                   /* when it last changed */
-    int64_t tokens_milli;               /* messages that may be sent now, times 1,000 */
-    int64_t refilled_ms;                /* monotonic: when that was right */
+    uint64_t read_version; /* of the newest of them */
+    uint64_t version;      /* when it last changed */
+    struct allowance messages;
+    struct allowance marks;
     uint64_t pool_bytes;                /* of the uploads' pool, in all its sessions */
     struct presence_entry *prev, *next; /* by version, oldest first */
     UT_hash_handle hh;
@@ -329,6 +335,9 @@ bool presence_is_online(const struct hub *hub, int64_t member);
 uint32_t presence_take_message(struct session *session);
 /* It was not sent after all. */
 void presence_return_message(struct session *session);
+/* The same for MARK_READs. */
+uint32_t presence_take_mark(struct session *session);
+void presence_return_mark(struct session *session);
 void presence_tick(struct hub *hub);
 /* Sends what has changed since the session saw it last, as far as its answers have room. */
 void presence_pull(struct session *session);

@@ -105,8 +105,9 @@ enum sp_error presence_login(struct session *session)
         }
         entry->member = session->actor.member;
         memcpy(entry->username, session->actor.username, sizeof entry->username);
-        entry->tokens_milli = session->hub->config.message_burst * INT64_C(1000);
-        entry->refilled_ms = session->hub->now_ms;
+        entry->messages = (struct allowance){session->hub->config.message_burst * INT64_C(1000),
+                                             session->hub->now_ms};
+        entry->marks = (struct allowance){LIMIT_MARKS_BURST * INT64_C(1000), session->hub->now_ms};
         HASH_ADD(hh, presence->members, member, sizeof entry->member, entry);
         if (!TABLE_ADDED(entry, hh)) {
             free(entry);
@@ -145,33 +146,48 @@ void presence_logout(struct session *session)
     }
 }
 
+/* Takes one of RATE a second, of which BURST are there after a silence; as presence_take_message().
+ */
+static uint32_t take(struct allowance *allowance, int64_t now_ms, int64_t rate, int64_t burst)
+{
+    int64_t burst_milli = burst * 1000;
+    int64_t elapsed_ms = now_ms - allowance->refilled_ms;
+    allowance->refilled_ms = now_ms;
+    /* After so long a silence it is full whatever it was; the product cannot overflow below. */
+    bool full = elapsed_ms >= burst_milli / rate + 1;
+    allowance->tokens_milli += full ? burst_milli : elapsed_ms * rate;
+    if (allowance->tokens_milli > burst_milli) {
+        allowance->tokens_milli = burst_milli;
+    }
+    if (allowance->tokens_milli >= 1000) {
+        allowance->tokens_milli -= 1000;
+        return 0;
+    }
+    return (uint32_t)((1000 - allowance->tokens_milli) / rate + 1);
+}
+
 uint32_t presence_take_message(struct session *session)
 {
     const struct hub_config *config = &session->hub->config;
-    struct presence_entry *entry = session->presence;
-    if (config->message_rate == 0) {
-        return 0;
-    }
-    int64_t burst_milli = config->message_burst * INT64_C(1000);
-    int64_t now_ms = session->hub->now_ms;
-    int64_t elapsed_ms = now_ms - entry->refilled_ms;
-    entry->refilled_ms = now_ms;
-    /* After so long a silence it is full whatever it was; the product cannot overflow below. */
-    bool full = elapsed_ms >= burst_milli / config->message_rate + 1;
-    entry->tokens_milli += full ? burst_milli : elapsed_ms * config->message_rate;
-    if (entry->tokens_milli > burst_milli) {
-        entry->tokens_milli = burst_milli;
-    }
-    if (entry->tokens_milli >= 1000) {
-        entry->tokens_milli -= 1000;
-        return 0;
-    }
-    return (uint32_t)((1000 - entry->tokens_milli) / config->message_rate + 1);
+    return config->message_rate == 0 ? 0
+                                     : take(&session->presence->messages, session->hub->now_ms,
+                                            config->message_rate, config->message_burst);
 }
 
 void presence_return_message(struct session *session)
 {
-    session->presence->tokens_milli += session->hub->config.message_rate == 0 ? 0 : 1000;
+    session->presence->messages.tokens_milli += session->hub->config.message_rate == 0 ? 0 : 1000;
+}
+
+uint32_t presence_take_mark(struct session *session)
+{
+    return take(&session->presence->marks, session->hub->now_ms, LIMIT_MARKS_PER_SECOND,
+                LIMIT_MARKS_BURST);
+}
+
+void presence_return_mark(struct session *session)
+{
+    session->presence->marks.tokens_milli += 1000;
 }
 
 bool presence_is_online(const struct hub *hub, int64_t member)

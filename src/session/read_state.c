@@ -2,7 +2,8 @@
  * Read state is state, not history, and all sessions of a member have the same: per member, how far
  * it has read each room that has changed while it was logged in, with the number of the change.
  * Each of its sessions remembers up to which change it was told, and pulls what is newer. So a slow
- * session gets the newest state of a room once, and owes no memory for those between.
+ * session gets the newest state of a room once, and owes no memory for those between. One that is
+ * behind in more rooms than LIMIT_READ_STATES ends.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,18 +44,32 @@ enum sp_error request_mark_read(struct session *session, const struct frame *fra
         return error;
     }
     command->read_up_to = mark->sequence;
-    return request_submit(session, command);
+    uint32_t retry_after_ms = presence_take_mark(session);
+    if (retry_after_ms > 0) {
+        command_free(command);
+        session_send_slow_down(session, frame->stream, retry_after_ms);
+        return SP_OK;
+    }
+    error = request_submit(session, command);
+    if (error == SP_EAGAIN) {
+        presence_return_mark(session);
+    }
+    return error;
 }
 
 void read_state_pull(struct session *session)
 {
     const struct presence_entry *member = session->presence;
-    if (session->state != SESSION_OPEN || session->read_seen == member->read_version) {
+    if (session->state != SESSION_OPEN || session->read_seen == member->read_version ||
+        session->out.size >= OUTPUT_PAUSE_BYTES || member->reads_by_version == NULL) {
         return;
     }
-    const struct read_entry *entry = member->reads_by_version;
-    while (entry != NULL && entry->version <= session->read_seen) {
-        entry = entry->next;
+    const struct read_entry *entry = member->reads_by_version->prev; /* the newest */
+    if (entry->version <= session->read_seen) {
+        return; /* what came later has ended */
+    }
+    while (entry != member->reads_by_version && entry->prev->version > session->read_seen) {
+        entry = entry->prev;
     }
     /* What it is not told now stays as it is: session_pull() comes again. */
     while (entry != NULL && session->out.size < OUTPUT_PAUSE_BYTES) {
@@ -91,6 +106,34 @@ static struct read_entry *entry_get(struct presence_entry *member, int64_t log_n
     return entry;
 }
 
+static void entry_remove(struct presence_entry *member, struct read_entry *entry)
+{
+    HASH_DEL(member->reads, entry);
+    DL_DELETE(member->reads_by_version, entry);
+    free(entry);
+}
+
+/* Forgets what all of the member's sessions have been told. */
+static void forget_told(struct presence_entry *member)
+{
+    uint64_t told = member->read_version;
+    const struct session *session = NULL;
+    DL_FOREACH2 (member->live, session, next_of_member) {
+        told = session->read_seen < told ? session->read_seen : told;
+    }
+    while (member->reads_by_version != NULL && member->reads_by_version->version <= told) {
+        entry_remove(member, member->reads_by_version);
+    }
+}
+
+/* Whether there is more to be told than is kept for a session, and SESSION is what it is kept for.
+ */
+static bool is_too_late(const struct presence_entry *member, const struct session *session)
+{
+    return HASH_COUNT(member->reads) > LIMIT_READ_STATES &&
+           session->read_seen < member->reads_by_version->version;
+}
+
 void read_state_published(struct hub *hub, int64_t number, const struct read_state *state)
 {
     struct presence_entry *member = presence_find(hub, number);
@@ -108,10 +151,13 @@ void read_state_published(struct hub *hub, int64_t number, const struct read_sta
     DL_FOREACH_SAFE2 (member->live, session, next, next_of_member) {
         if (entry == NULL) { /* rather than leave it with numbers that are wrong */
             session_end(session, SP_ENOMEM, NULL);
+        } else if (is_too_late(member, session)) {
+            session_end(session, SP_EIDLE, NULL);
         } else {
             read_state_pull(session);
         }
     }
+    forget_told(member);
 }
 
 void read_state_ended(struct hub *hub, int64_t number, int64_t log_number)
@@ -122,9 +168,7 @@ void read_state_ended(struct hub *hub, int64_t number, int64_t log_number)
         HASH_FIND(hh, member->reads, &log_number, sizeof log_number, entry);
     }
     if (entry != NULL) {
-        HASH_DEL(member->reads, entry);
-        DL_DELETE(member->reads_by_version, entry);
-        free(entry);
+        entry_remove(member, entry);
     }
 }
 

@@ -217,7 +217,7 @@ void session_send_error(struct session *session, uint16_t stream, enum sp_error 
 void session_send_slow_down(struct session *session, uint16_t stream, uint32_t retry_after_ms)
 {
     sealpost_v1_Error message = {.error = SP_ESLOWDOWN, .retry_after_ms = retry_after_ms};
-    snprintf(message.text, sizeof message.text, "too many messages; slow down for %u ms",
+    snprintf(message.text, sizeof message.text, "too many requests; slow down for %u ms",
              retry_after_ms);
     session_send(session, FRAME_ERROR, stream, &message);
 }

@@ -210,6 +210,14 @@ class Fsck(unittest.TestCase):
         self.sql("INSERT INTO state_events VALUES(1, 18, 6)")
         self.check(("read-state", "den", 18))
 
+    def test_file_counted_as_state_event(self):
+        self.sql("INSERT INTO state_events VALUES(1, 16, 6)")
+        self.check(("read-state", "den", 16))  # and not that somebody has read further than there is
+
+    def test_state_event_of_no_log(self):
+        self.sql("INSERT INTO state_events VALUES(99, 1, 1)")
+        self.check(("read-state", "", 0))
+
     def test_owner(self):
         self.sql("UPDATE roster SET role = 2 WHERE log = 1")
         self.check(("roster", "den", 0))

@@ -52,9 +52,13 @@ class Made(unittest.TestCase):
         TOOL("init", directory, "--team", "ours", "--host", "localhost")
         with open(os.path.join(directory, "sealpostd.service"), encoding="utf-8") as file:
             unit = file.read()
-        start = harness.scratch() + r'/a \x22team\x22 at 100%%, $'
-        self.assertIn(f' run "{start}$HOME \\x5co"\n', unit)
-        self.assertIn(f'ReadWritePaths="{start}HOME \\x5co"\n', unit)
+        start = harness.scratch() + r'/a \"team\" at 100%%, $'
+        self.assertIn(f' run "{start}$HOME \\\\o"\n', unit)
+        self.assertIn(f'ReadWritePaths="{start}HOME \\\\o"\n', unit)
+        refused = TOOL("init", os.path.join(harness.scratch(), "two\nlines"), "--team", "ours", "--host", "localhost",
+                       check=False)
+        self.assertEqual(refused.returncode, 2, refused)
+        self.assertIn("has a control character in its path", refused.stderr)
 
     def test_a_way_back(self):
         """Whoever has lost every device is let in by who has the server; and only by them."""
@@ -73,6 +77,7 @@ class Made(unittest.TestCase):
         self.assertIn("another device of root", again.stdout)
         new = json.loads(TOOL("invite", "--config", team.path("sealpost.conf"), "ann", "--admin", "--json").stdout)
         self.assertFalse(new["device"])
+        new = json.loads(TOOL("invite", team.directory, "ann", "--json").stdout)  # and she still is to be one
         for arguments, exit_code in (((team.directory,), 2), ((team.directory, "Ann"), 2), ((team.path("ca"), "ann"), 2),
                                      ((team.directory, "ann", "--adm"), 2)):
             refused = TOOL("invite", *arguments, check=False)

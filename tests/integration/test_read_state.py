@@ -111,9 +111,19 @@ class ReadState(harness.TestCase):
         child.close()
         self.assertEqual(child.exitstatus, 0)
         self.assertEqual(self.listed(self.phone, room), (5, 0, 0))
+        self.say(room, "seen until the end")
+        child = self.laptop.spawn("chat", room, env={"NO_COLOR": "1"})
+        child.expect_exact("alice: seen until the end")
+        harness.wait_until(lambda: self.listed(self.phone, room) == (6, 0, 0), what="what was shown to be marked")
+        self.say(room, "this as well")
+        child.expect_exact("alice: this as well")
+        child.sendintr()  # which is how most end it
+        child.expect(harness_eof())
+        child.close()
+        self.assertEqual(self.listed(self.phone, room), (7, 0, 0))
         self.say(room, "nobody sees this")
         self.laptop.ok("chat", room, stdin=b"from a pipe\n")  # a program has seen it, and no person
-        self.assertEqual(self.listed(self.phone, room), (5, 2, 0))
+        self.assertEqual(self.listed(self.phone, room), (7, 2, 0))
 
     def test_a_terminal_that_shows_only_the_end_marks_nothing(self):
         room = self.room("long")

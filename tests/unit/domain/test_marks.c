@@ -257,6 +257,36 @@ static void test_what_is_erased_is_not_counted(void **state)
     assert_string_equal(listed(&bob), "8 0 0");
 }
 
+/* What is known by heart is right after an erasure, and after one that came to nothing. */
+static void test_mentions_after_erasing(void **state)
+{
+    struct command *rule = NULL;
+
+    (void)state;
+    run(COMMAND_POST, &ann, "r", "@bob three");
+    run(COMMAND_POST, &ann, "r", "@bob four");
+    rule = request(COMMAND_RETENTION, &ann, "r", NULL);
+    rule->retention.events = 2; /* number 4 and the rule itself */
+    assert_int_equal(world_do(&world, rule), SP_OK);
+    erase();
+    run(COMMAND_POST, &ann, "r", "@bob six");
+    assert_string_equal(world_transcript(&world), "event 1/6 ann message @bob six\n"
+                                                  "for 2: r read 2 of 6, unread 2, mentions 2\n"
+                                                  "reply event r/6 at 1080000\n");
+    world_execute(&world, "CREATE TRIGGER no BEFORE UPDATE OF erased ON logs BEGIN"
+                          " SELECT raise(FAIL, 'no'); END");
+    erase();
+    world_execute(&world, "DROP TRIGGER no");
+    run(COMMAND_POST, &ann, "r", "@bob seven");
+    assert_string_equal(world_transcript(&world), "event 1/7 ann message @bob seven\n"
+                                                  "for 2: r read 2 of 7, unread 3, mentions 3\n"
+                                                  "reply event r/7 at 1160000\n");
+    erase();
+    assert_int_equal(mark(&bob, "r", 6), SP_OK);
+    assert_string_equal(world_transcript(&world), "for 2: r read 6 of 7, unread 1, mentions 1\n"
+                                                  "reply r read 6 of 7, unread 1, mentions 1\n");
+}
+
 /* Within one commit each sees what those before it did, and one that fails leaves nothing. */
 static void test_in_one_commit(void **state)
 {
@@ -411,6 +441,7 @@ int main(void)
         TEST(test_going_and_coming),
         TEST(test_counted_up_to_a_limit),
         TEST(test_what_is_erased_is_not_counted),
+        TEST(test_mentions_after_erasing),
         TEST(test_in_one_commit),
         TEST(test_older_databases),
         TEST(test_backups),

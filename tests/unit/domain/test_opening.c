@@ -181,6 +181,27 @@ static void test_lock_for_a_moment(void **state)
     (void)close(ends[1]);
 }
 
+/* What root does beside a stopped server does not lock its user out. */
+static void test_lock_made_by_root(void **state)
+{
+    enum { SOMEBODY = 4711 };
+    char name[WORLD_PATH_BYTES + 8];
+    struct stat lock;
+
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    (void)snprintf(name, sizeof name, "%s.lock", path);
+    world_close(&world);
+    assert_int_equal(unlink(name), 0);
+    assert_int_equal(chown(path, SOMEBODY, SOMEBODY), 0);
+    world_reopen(&world);
+    assert_int_equal(stat(name, &lock), 0);
+    assert_int_equal(lock.st_uid, SOMEBODY);
+    assert_int_equal(lock.st_gid, SOMEBODY);
+}
+
 static void test_versions(void **state)
 {
     char right[64];
@@ -308,6 +329,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_server_one_team, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_that_reads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lock_for_a_moment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lock_made_by_root, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readers_need_a_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nobody_else_may_read, set_up, tear_down),

@@ -178,6 +178,33 @@ static void test_many_steps(void **state)
     assert_null(strchr(shape() + 2, 's') == NULL ? NULL : strchr(strchr(shape() + 2, 's'), 'e'));
 }
 
+/* How often NEEDLE is in TEXT. */
+static size_t occurrences(const char *text, const char *needle)
+{
+    size_t count = 0;
+
+    for (; (text = strstr(text, needle)) != NULL; text += strlen(needle)) {
+        count++;
+    }
+    return count;
+}
+
+/* Rooms that have little to erase do not wait for a step each. */
+static void test_many_rooms(void **state)
+{
+    char name[16];
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(name, sizeof name, "room-%d", i);
+        world_submit(&world, world_command(&world, COMMAND_ROOM_CREATE, &ann, name, NULL));
+        world_submit(&world, world_command(&world, COMMAND_POST, &ann, name, "goes"));
+        world_submit(&world, retention(&ann, name, 0, 1));
+    }
+    reply_free(world_step(&world));
+    assert_int_equal(occurrences(world_transcript(&world), "erased "), 100);
+}
+
 static void test_not_others(void **state)
 {
     (void)state;
@@ -353,6 +380,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_so_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_so_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_steps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_rooms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_not_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_files, set_up, tear_down),

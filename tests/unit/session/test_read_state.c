@@ -157,6 +157,30 @@ static void a_slow_session_gets_the_last(void **state)
     peer_close(&phone);
 }
 
+/* What is kept for a session that takes nothing has a maximum; the others get all of it. */
+static void a_session_too_far_behind_ends(void **state)
+{
+    struct peer phone;
+    size_t told = 0;
+
+    (void)state;
+    peer_login(&fixture, "bob", &phone);
+    choke(&phone);
+    for (unsigned i = 0; i <= LIMIT_READ_STATES; i++) {
+        char name[16];
+        assert_true(session_is_open(phone.session));
+        (void)snprintf(name, sizeof name, "room-%u", i);
+        peer_create_room(&alice, name);
+        peer_join(&bob, name);
+        post(name, "@bob");
+        told += count_states(&bob);
+    }
+    assert_int_equal(told, LIMIT_READ_STATES + 1);
+    assert_true(session_ended(phone.session));
+    assert_int_equal(session_end_reason(phone.session), SP_EIDLE);
+    peer_close(&phone);
+}
+
 static void whoever_left_is_told_nothing(void **state)
 {
     const sealpost_v1_Write leave = {
@@ -185,6 +209,31 @@ static void mistakes_are_told(void **state)
     mark(&bob, "nowhere", 1);
     peer_expect(&bob, FRAME_ERROR, &frame, &message);
     assert_int_equal(message.error.error, SP_ENOTFOUND);
+}
+
+/* Marking is a write: of one member so many a second, whatever session they come from. */
+static void too_many_marks_are_slowed_down(void **state)
+{
+    struct peer phone;
+
+    (void)state;
+    peer_login(&fixture, "bob", &phone);
+    for (unsigned i = 0; i < LIMIT_MARKS_BURST; i++) {
+        mark(i % 2 == 0 ? &bob : &phone, "r", 1);
+        peer_expect(i % 2 == 0 ? &bob : &phone, FRAME_MARKED, &frame, &message);
+    }
+    mark(&phone, "r", 1);
+    peer_expect(&phone, FRAME_ERROR, &frame, &message);
+    assert_int_equal(frame.stream, 6);
+    assert_int_equal(message.error.error, SP_ESLOWDOWN);
+    assert_in_range(message.error.retry_after_ms, 1, 1000 / LIMIT_MARKS_PER_SECOND + 1);
+    mark(&alice, "r", 1); /* others have their own */
+    peer_expect(&alice, FRAME_MARKED, &frame, &message);
+    clock_settable_advance(&fixture.clock, 1000 / LIMIT_MARKS_PER_SECOND + 1);
+    fixture_settle(&fixture);
+    mark(&bob, "r", 1);
+    peer_expect(&bob, FRAME_MARKED, &frame, &message);
+    peer_close(&phone);
 }
 
 /* ---- Who was here last ---- */
@@ -282,8 +331,10 @@ int main(void)
         TEST(all_sessions_are_told),
         TEST(who_comes_later_asks),
         TEST(a_slow_session_gets_the_last),
+        TEST(a_session_too_far_behind_ends),
         TEST(whoever_left_is_told_nothing),
         TEST(mistakes_are_told),
+        TEST(too_many_marks_are_slowed_down),
         TEST(last_seen_is_when_the_last_session_ended),
         TEST(it_outlives_the_server_to_about_a_minute),
     };
