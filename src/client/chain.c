@@ -1,3 +1,4 @@
+/* Long because what FOLLOW asks for, what answers it and what is compared stand together. */
 #include "client/chain.h"
 
 #include <assert.h>

@@ -746,6 +746,23 @@ static void test_accepted(void **state)
     expect_history(fixture, &server, 3);
 }
 
+static void test_reconciled_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history server = see(fixture, 3);
+    struct sp_history history;
+    struct store_log log;
+
+    assert_false(store_reconciled(fixture->store, &server.log, 1, &server.head, &history));
+    assert_int_equal(store_find(fixture->store, "den", &log), SP_OK);
+    assert_int_equal(log.sequence, 3); /* it was not stale any more */
+    assert_int_equal(sp_store_accept(fixture->store, "den"), SP_OK);
+    store_give_up(fixture->store, SP_EFULL); /* while it was read */
+    assert_false(store_reconciled(fixture->store, &server.log, 1, &server.head, &history));
+    assert_int_equal(store_find(fixture->store, "den", &log), SP_OK);
+    assert_true(log.stale);
+}
+
 static void test_another_device(void **state)
 {
     struct fixture *fixture = *state;
@@ -883,6 +900,7 @@ int main(void)
         TEST(test_restored_and_shorter),
         TEST(test_restored_and_gone_on),
         TEST(test_accepted),
+        TEST(test_reconciled_once),
         TEST(test_another_device),
         TEST(test_outbox),
         TEST(test_many_in_one_step),
