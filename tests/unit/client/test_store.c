@@ -860,6 +860,24 @@ static void test_many_in_one_step(void **state)
     assert_int_equal(number, 1);
 }
 
+/* A full disk can end a transaction in its middle. */
+static void test_batch_that_was_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sp_store *store = fixture->store;
+    uint64_t number = 0;
+    uint64_t held = 0;
+
+    assert_int_equal(sp_outbox_begin(store), SP_OK);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "one", 3, &number), SP_OK);
+    db_rollback(store->db);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "two", 3, &number), SP_EIO);
+    assert_int_equal(sp_outbox_commit(store), SP_EIO);
+    assert_int_equal(sp_outbox_count(store, &number, &held), SP_OK);
+    assert_int_equal(number, 0);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "three", 5, &number), SP_OK);
+}
+
 static void test_one_drains(void **state)
 {
     struct fixture *fixture = *state;
@@ -904,6 +922,7 @@ int main(void)
         TEST(test_another_device),
         TEST(test_outbox),
         TEST(test_many_in_one_step),
+        TEST(test_batch_that_was_lost),
         TEST(test_one_drains),
     };
 
