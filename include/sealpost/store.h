@@ -215,7 +215,7 @@ struct sp_drained {
  * process or to the connection; what is refused is held, with the reason, and does not keep back
  * the others. Looks first whether each log is still the one that was seen. SP_OK when nothing is
  * left to try; SP_EDISCONNECTED, SP_ETIMEOUT, SP_ECANCELLED, or what the server asks to wait for
- * longer than TIMEOUT_MS: the rest waits.
+ * longer than TIMEOUT_MS: the rest waits. SP_EINVALID: the client does not use STORE.
  */
 SP_API SP_CHECK enum sp_error sp_outbox_drain(struct sp_client *client, struct sp_store *store,
                                               const struct sp_drain *drain, struct sp_drained *out);

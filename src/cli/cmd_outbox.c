@@ -61,6 +61,20 @@ static void show_plain(struct output *output, const struct sp_outbox_entry *entr
     (void)fputc('\n', output->data);
 }
 
+/* As much of a text as is shown: whole characters. */
+static size_t shown_bytes(const char *text, size_t size)
+{
+    size_t shown = SHOWN_TEXT_BYTES;
+
+    if (size <= shown) {
+        return size;
+    }
+    while (shown > 0 && ((unsigned char)text[shown] & 0xc0) == 0x80) {
+        shown--;
+    }
+    return shown;
+}
+
 static void show_human(struct output *output, const struct sp_outbox_entry *entry)
 {
     bool message = entry->kind == SP_OUTBOX_MESSAGE;
@@ -71,7 +85,7 @@ static void show_human(struct output *output, const struct sp_outbox_entry *entr
     (void)fprintf(output->data, "%4" PRIu64 "  %-7s  %16s  %-16s  ", entry->number,
                   entry->held ? "held" : "waiting", time, entry->log);
     if (message && size > SHOWN_TEXT_BYTES) {
-        put_escaped(output, entry->text, SHOWN_TEXT_BYTES, false);
+        put_escaped(output, entry->text, shown_bytes(entry->text, size), false);
         (void)fputs("...", output->data);
     } else {
         put_escaped(output, message ? entry->text : entry->path, size, false);

@@ -158,6 +158,8 @@ static enum sp_error look_elsewhere(struct saying *saying)
         return error;
     }
     if (there && !entry.held) {
+        session_keep_text(&saying->cli->session,
+                          "another process is sending what is in the outbox");
         return SP_EBUSY;
     }
     saying->tried = true;

@@ -1,12 +1,17 @@
+/* Long because what FOLLOW asks for, what answers it and what is compared stand together. */
 #include "client/chain.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/table.h"
 #include "client/store.h"
 #include "event/event.h"
+
+/* How often what came meanwhile is caught up with. */
+#define MOST_ROUNDS 8
 
 struct follow {
     struct id log;
@@ -167,6 +172,53 @@ static bool is_possible(const sealpost_v1_Following *following)
            following->last <= following->log.head_sequence;
 }
 
+static bool is_of_log(const sealpost_v1_Following *following, const sealpost_v1_LogKey *key)
+{
+    return key->id.size > 0 ? memcmp(following->log.id, key->id.bytes, ID_BYTES) == 0
+                            : strcmp(following->log.name, key->name) == 0;
+}
+
+/* FOLLOWING is of the log that was asked for, and begins where that was asked. Only then does what
+ * it is compared with say anything. */
+static bool is_answer(const sealpost_v1_Following *following, const struct request *asked)
+{
+    const sealpost_v1_Follow *follow = &asked->follow;
+    uint64_t after = asked->catching_up ? asked->after : follow->after;
+    uint64_t head = following->log.head_sequence;
+    bool chosen = !asked->catching_up && /* by the server */
+                  (follow->last > 0 || follow->before > 0 || follow->around > 0);
+
+    return is_of_log(following, &follow->log) &&
+           (chosen || following->first == (after < head ? after : head) + 1);
+}
+
+/* Whether events came between what was caught up with and where FOLLOW begins. */
+static bool has_gap(const struct request *asked, const struct follow *follow)
+{
+    return !asked->catching_up && !asked->too_much && asked->after > 0 &&
+           id_equal(&asked->known, &follow->log) && follow->next > asked->after + 1;
+}
+
+/* Once more, from what is known now. */
+static enum chain_answer catch_up_again(struct core *core, struct request *asked,
+                                        const struct follow *follow)
+{
+    const sealpost_v1_Follow message = {
+        .has_log = true, .log = asked->follow.log, .after = asked->after};
+
+    (void)chain_drop(core, &follow->log);
+    if (asked->again >= MOST_ROUNDS) {
+        (void)snprintf(core->reason, sizeof core->reason,
+                       "more is said in %s than can be compared with what this device has seen",
+                       follow->name);
+        return CHAIN_NOT_NOW;
+    }
+    asked->again++;
+    asked->catching_up = true;
+    core_send(core, FRAME_FOLLOW, asked->stream, &message);
+    return CHAIN_SILENT;
+}
+
 /* Whether the log is the one that the store has seen; as store_check(), with core->reason. */
 static enum sp_error check_known(struct core *core, const struct request *asked,
                                  const struct follow *follow)
@@ -202,12 +254,12 @@ static void finish_catching_up(struct core *core, const struct follow *follow)
 }
 
 /* FOLLOW begins. */
-static enum chain_answer begin(struct core *core, const struct request *asked,
-                               struct follow *follow)
+static enum chain_answer begin(struct core *core, struct request *asked, struct follow *follow)
 {
     bool too_much = asked->catching_up && !follow->reconciling && follow->last >= follow->next &&
                     follow->last - follow->next >= LIMIT_STORE_CATCH_UP;
 
+    asked->too_much = asked->too_much || too_much;
     if (asked->check && !asked->catching_up) { /* it was only to be known what it is */
         follow->silent = asked->number;
         finish_catching_up(core, follow);
@@ -225,7 +277,7 @@ static enum chain_answer begin(struct core *core, const struct request *asked,
     return asked->catching_up ? CHAIN_SILENT : CHAIN_FOLLOWING;
 }
 
-enum chain_answer chain_following(struct core *core, const struct request *asked, uint64_t *last)
+enum chain_answer chain_following(struct core *core, struct request *asked, uint64_t *last)
 {
     const sealpost_v1_Following *following = &core->message.following;
     struct follow follow;
@@ -233,6 +285,10 @@ enum chain_answer chain_following(struct core *core, const struct request *asked
     *last = 0;
     if (!is_possible(following)) {
         core_fail(core, SP_EPROTOCOL, "the server sent FOLLOWING with impossible numbers");
+        return CHAIN_ENDED;
+    }
+    if (!is_answer(following, asked)) {
+        core_fail(core, SP_EPROTOCOL, "the server sent FOLLOWING that is no answer to FOLLOW");
         return CHAIN_ENDED;
     }
     describe(following, asked, &follow);
@@ -251,7 +307,8 @@ enum chain_answer chain_following(struct core *core, const struct request *asked
         (void)chain_drop(core, &follow.log);
         return error == SP_EBUSY ? CHAIN_NOT_NOW : CHAIN_REFUSED;
     }
-    return begin(core, asked, &follow);
+    return has_gap(asked, &follow) ? catch_up_again(core, asked, &follow)
+                                   : begin(core, asked, &follow);
 }
 
 void chain_plan(struct core *core, struct request *asked, const char *log,
@@ -265,6 +322,7 @@ void chain_plan(struct core *core, struct request *asked, const char *log,
     }
     asked->known = plan.log;
     asked->seen = plan.seen;
+    asked->after = plan.after;
     asked->catching_up = plan.catch_up;
     asked->reconciling = plan.reconcile;
     if (asked->catching_up && !asked->check && !asked->reconciling && asked->live &&
@@ -304,6 +362,7 @@ static void look_again(struct core *core, struct request *request, const struct 
     store_plan(core->store, hex, &plan);
     request->known = plan.log;
     request->seen = plan.seen;
+    request->after = plan.reconcile ? 0 : plan.after;
 }
 
 bool chain_next(struct core *core, struct sp_notice *out)

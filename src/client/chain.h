@@ -26,7 +26,7 @@ void chain_plan(struct core *core, struct request *asked, const char *log,
                 sealpost_v1_Follow *message);
 
 /* FOLLOWING came, in core->message, as ASKED for. *LAST: the last event of the page. */
-enum chain_answer chain_following(struct core *core, const struct request *asked, uint64_t *last);
+enum chain_answer chain_following(struct core *core, struct request *asked, uint64_t *last);
 
 /* What the end of catching up has brought; true: *OUT is a notice. */
 bool chain_next(struct core *core, struct sp_notice *out);

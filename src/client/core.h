@@ -59,7 +59,10 @@ struct request {
     bool check;                /* … and that is all that was wanted … */
     sealpost_v1_Follow follow; /* … or else this is asked for then */
     struct id known;           /* ASK_FOLLOW: the log, if the store knows it … */
-    uint64_t seen;             /* … and the last event that it knew when this went out */
+    uint64_t seen;             /* … and the last event that it knew when this went out … */
+    uint64_t after;            /* … and the head to catch up from */
+    bool too_much;             /* likewise: what was missed is not read after it */
+    unsigned again;            /* likewise: how often what came had left something out */
     bool unfollow;             /* ASK_DONE: of UNFOLLOW */
     struct id log;             /* likewise */
     sealpost_v1_List list;     /* ASK_LIST: what to ask for the next page */

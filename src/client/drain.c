@@ -220,6 +220,20 @@ static enum sp_error settle(struct drainer *drainer, const struct sp_outbox_entr
     return error == SP_OK || refused ? SP_OK : error;
 }
 
+/* LOG is not there any more: all of it is missing. */
+static enum sp_error give_up_log(struct drainer *drainer, const struct store_log *log)
+{
+    struct sp_notice notice;
+
+    core_notice(&notice, SP_NOTICE_HISTORY, 0);
+    memcpy(notice.log.id, log->id.bytes, ID_BYTES);
+    notice.log.name = log->name;
+    if (store_gone(drainer->store, &log->id, &notice.history) && drainer->drain->other != NULL) {
+        drainer->drain->other(drainer->drain->other_context, &notice);
+    }
+    return SP_OK;
+}
+
 /*
  * After a restored backup: what this device has posted is looked for, and what is missing comes
  * into the outbox, held. A log that cannot be read is left for later.
@@ -233,7 +247,11 @@ static enum sp_error look_for_posted(struct drainer *drainer)
     while (error == SP_OK) {
         const struct sp_outbox_entry entry = {.log = log.name};
 
+        core_notice(&notice, SP_NOTICE_RESULT, 0);
         error = check_log(drainer, &entry, &notice);
+        if (error == SP_OK && notice.error == SP_ENOTFOUND) {
+            error = give_up_log(drainer, &log);
+        }
         if (error == SP_OK || error == SP_EINTEGRITY) {
             error = store_next_stale(drainer->store, log.number, &log);
         }
@@ -246,6 +264,7 @@ static enum sp_error drain_all(struct drainer *drainer)
     struct sp_outbox_entry entry;
     struct sp_notice notice;
     char text[REASON_BYTES];
+    char log[LIMIT_LOG_NAME_BYTES + 1];
     uint64_t after = 0;
     enum sp_error error = look_for_posted(drainer);
 
@@ -255,6 +274,8 @@ static enum sp_error drain_all(struct drainer *drainer)
             return error == SP_ENOTFOUND ? SP_OK : error;
         }
         after = entry.number;
+        (void)snprintf(log, sizeof log, "%s", entry.log);
+        entry.log = log; /* who is told something may look for a log in the store */
         if (entry.held) {
             continue;
         }
@@ -275,6 +296,9 @@ enum sp_error sp_outbox_drain(struct sp_client *client, struct sp_store *store,
     uint64_t held = 0;
 
     *out = (struct sp_drained){0};
+    if (client->core.store != store) {
+        return SP_EINVALID;
+    }
     store_flush(store);
     if (!outbox_lock(store)) {
         out->elsewhere = true;

@@ -53,6 +53,10 @@ static enum sp_error keep(struct sp_store *store, const struct sp_outbox_entry *
         sp_once_new(&once);
     }
     store_flush(store);
+    if (store->batch && !db_in_transaction(store->db)) {
+        return SP_EIO; /* what was kept in the batch so far is lost, and sp_outbox_commit() says so
+                        */
+    }
     enum sp_error error = store_begin(store);
     if (error != SP_OK) {
         return error;

@@ -124,6 +124,8 @@ SP_CHECK enum sp_error store_fork(struct sp_store *store, const struct store_log
  * missing. */
 bool store_reconciled(struct sp_store *store, const struct id *id, uint64_t head_sequence,
                       const struct digest *head, struct sp_history *out);
+/* The same when the server has no such log, though it is stale: all of it is missing. */
+bool store_gone(struct sp_store *store, const struct id *id, struct sp_history *out);
 
 /* The device and the incarnation. SP_ECONFLICT: another device's store; SP_EBUSY: they cannot be
  * looked at now; with a sentence in TEXT. */

@@ -107,7 +107,9 @@ static enum sp_error check_known(struct sp_store *store, const struct store_log 
     if (error == SP_OK) {
         error = check_place(store, log, following->head_sequence, &following->head, text, capacity);
     }
-    if (error == SP_OK && log->refused_at > 0) { /* it does again */
+    bool compared =
+        following->first - 1 == log->sequence || following->head_sequence == log->sequence;
+    if (error == SP_OK && compared && log->refused_at > 0) { /* it does again */
         error =
             store_execute(store, "UPDATE logs SET refused_at = 0 WHERE no = ?", "i", log->number);
     }

@@ -117,9 +117,11 @@ static enum sp_error reconcile(struct sp_store *store, const struct id *id, uint
     struct store_log log;
     enum sp_error error = store_find_id(store, id, &log);
 
-    if (error == SP_OK) {
-        error = store_fork(store, &log, head_sequence + 1);
+    *out = (struct sp_history){0};
+    if (error != SP_OK || !log.stale) { /* another process has done it */
+        return error;
     }
+    error = store_fork(store, &log, head_sequence + 1);
     if (error == SP_OK) {
         error = read_missing(store, &log, out);
     }
@@ -138,9 +140,50 @@ bool store_reconciled(struct sp_store *store, const struct id *id, uint64_t head
 {
     *out = (struct sp_history){0};
     store_flush(store);
+    if (store->trouble[0] != '\0' || store->kept != NULL) {
+        return false; /* not all of it was compared: once more, next time */
+    }
     enum sp_error error = store_begin(store);
     if (error == SP_OK) {
         error = reconcile(store, id, head_sequence, head, out);
+        error = store_end(store, error);
+    }
+    if (error != SP_OK) {
+        store_fail(store, error);
+        *out = (struct sp_history){0};
+    }
+    return out->missing > 0;
+}
+
+/* As if all of it were read and nothing found; stale on, for whoever has the name or the id next.
+ */
+static enum sp_error give_up(struct sp_store *store, const struct id *id, struct sp_history *out)
+{
+    struct store_log log;
+    enum sp_error error = store_find_id(store, id, &log);
+
+    *out = (struct sp_history){0};
+    if (error != SP_OK || !log.stale) {
+        return error;
+    }
+    error = store_fork(store, &log, 1);
+    if (error == SP_OK) {
+        error = read_missing(store, &log, out);
+    }
+    return error != SP_OK
+               ? error
+               : store_execute(
+                     store, "UPDATE logs SET missing_first = 0, missing = 0, own = 0 WHERE no = ?",
+                     "i", log.number);
+}
+
+bool store_gone(struct sp_store *store, const struct id *id, struct sp_history *out)
+{
+    *out = (struct sp_history){0};
+    store_flush(store);
+    enum sp_error error = store_begin(store);
+    if (error == SP_OK) {
+        error = give_up(store, id, out);
         error = store_end(store, error);
     }
     if (error != SP_OK) {

@@ -1,5 +1,6 @@
 """What the client keeps: the outbox, what was seen, and where the histories stood."""
 
+import fcntl
 import os
 import resource
 import shutil
@@ -193,6 +194,15 @@ class Outbox(harness.TestCase):
         self.assertEqual(bob.run("outbox", "drop").code, 2)
         bob.ok("outbox", "drop", f"{held[0]['number']}")
         self.assertEqual(bob.ok("outbox", "list").out, "")
+
+    def test_another_sends(self):
+        alice = self.room("two")
+        alice.ok("say", "two", "first")
+        with open(store_of(alice) + ".lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            kept = alice.run("say", "two", "second", "--timeout", "1")
+        self.assertEqual(kept.code, 75, kept)
+        self.assertIn("another process is sending what is in the outbox", kept.err)
 
     def test_unreadable(self):
         alice = self.room("bad")

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/core.h"
 #include "client/store.h"
 #include "event/event.h"
 #include "sealpost/store.h"
@@ -322,6 +323,57 @@ static void test_file_timed_out(void **state)
     end(&fixture);
 }
 
+/* ---- A restored backup lacks the room ---- */
+
+static void serve_no_room(struct line *line)
+{
+    line_welcome(line);
+    say_error(line, line_hear(line, FRAME_FOLLOW, NULL, NULL), SP_ENOTFOUND, 0);
+    line_expect_end(line);
+    line_close(line);
+}
+
+static void take_history(void *context, const struct sp_notice *notice)
+{
+    struct sp_history *history = context;
+
+    assert_int_equal(notice->type, SP_NOTICE_HISTORY);
+    assert_string_equal(notice->log.name, "den");
+    *history = notice->history;
+}
+
+static void test_room_is_gone(void **state)
+{
+    const script_fn scripts[] = {serve_no_room};
+    struct fixture fixture;
+    struct sp_history history = {0};
+    const struct sp_drain how = {
+        .timeout_ms = 5000, .other = take_history, .other_context = &history};
+    struct sp_drained drained;
+    struct sp_outbox_entry entry;
+    struct sp_notice result;
+
+    (void)state;
+    begin(&fixture, scripts, COUNT_OF(scripts));
+    core_notice(&result, SP_NOTICE_RESULT, 0);
+    memset(result.log.id, 'd', sizeof(result.log.id));
+    result.log.name = "den";
+    result.log.kind = SP_LOG_ROOM;
+    result.sequence = 7;
+    sp_outbox_sent(fixture.store, fixture.numbers[0], &result);
+    assert_int_equal(sp_store_accept(fixture.store, "den"), SP_OK);
+    assert_int_equal(sp_outbox_drop(fixture.store, 0), SP_OK);
+    assert_int_equal(sp_outbox_drain(fixture.client, fixture.store, &how, &drained), SP_OK);
+    assert_int_equal(history.own, 1);
+    assert_int_equal(history.missing, 7);
+    assert_int_equal(sp_outbox_next(fixture.store, 0, &entry), SP_OK);
+    assert_string_equal(entry.text, "one");
+    assert_true(entry.held);
+    assert_int_equal(sp_outbox_drain(fixture.client, fixture.store, &how, &drained), SP_OK);
+    assert_int_equal(sp_outbox_drain(fixture.client, NULL, &how, &drained), SP_EINVALID);
+    end(&fixture);
+}
+
 /* ---- Another process has the store ---- */
 
 static void test_busy_store_can_be_used(void **state)
@@ -359,11 +411,9 @@ static void test_busy_store_can_be_used(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_order),
-        cmocka_unit_test(test_answer_lost),
-        cmocka_unit_test(test_two_logs),
-        cmocka_unit_test(test_file_timed_out),
-        cmocka_unit_test(test_busy_store_can_be_used),
+        cmocka_unit_test(test_in_order),     cmocka_unit_test(test_answer_lost),
+        cmocka_unit_test(test_two_logs),     cmocka_unit_test(test_file_timed_out),
+        cmocka_unit_test(test_room_is_gone), cmocka_unit_test(test_busy_store_can_be_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

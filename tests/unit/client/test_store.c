@@ -286,6 +286,57 @@ static void test_what_was_missed_is_read_first(void **state)
     expect_range(fixture, (struct sp_follow){0}, 1, 7);
 }
 
+/* A forked log, said to begin behind its own head: nothing of it could be compared. */
+static void test_answer_to_something_else(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history server;
+    struct sp_notice notice;
+    uint32_t request = 0;
+
+    see(fixture, 3);
+    history_init(&server, "den");
+    grow(&server, 6, "another");
+    assert_int_equal(sp_check_log(&fixture->peer->client, "den", &request), SP_OK);
+    answer(fixture, &server, &server, 3, 6);
+    peer_closed(fixture->peer, SP_EPROTOCOL, &notice);
+    log_out(fixture);
+    log_in(fixture);
+    history_init(&server, "other"); /* nor is another log an answer */
+    grow(&server, 3, "hello");
+    assert_int_equal(sp_check_log(&fixture->peer->client, "den", &request), SP_OK);
+    answer(fixture, &server, &server, 3, 3);
+    peer_closed(fixture->peer, SP_EPROTOCOL, &notice);
+}
+
+static void test_gap_behind_what_was_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history server = see(fixture, 3);
+    struct history said = server;
+    struct history before;
+    struct sp_notice notice;
+
+    uint32_t request = ask(fixture, "den");
+    answer(fixture, &server, &server, 3, 3);
+    peer_no_notice(fixture->peer);
+    grow(&server, 4, "hello"); /* come between the two answers */
+    before = server;
+    grow(&server, 1, "hello");
+    answer(fixture, &server, &before, 0, 8);
+    peer_no_notice(fixture->peer);
+    before = said;
+    answer(fixture, &server, &before, 3, 8); /* so they are read, too */
+    for (size_t i = 0; i < 5; i++) {
+        before = said;
+        peer_say_message(fixture->peer, &said, "hello");
+    }
+    peer_no_notice(fixture->peer);
+    answer(fixture, &server, &before, 0, 8);
+    peer_result(fixture->peer, request, SP_OK, &notice);
+    assert_int_equal(notice.sequence, 8);
+}
+
 static void test_live_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -428,13 +479,16 @@ static void test_another_room_of_that_name(void **state)
 {
     struct fixture *fixture = *state;
     struct history server;
+    struct history before;
 
     see(fixture, 3);
     history_init(&server, "xxx"); /* its id comes of its first letter */
     server.name = "den";
-    grow(&server, 5, "hello");
+    grow(&server, 3, "hello");
+    before = server;
+    grow(&server, 2, "hello");
     uint32_t request = ask(fixture, "den");
-    answer(fixture, &server, &server, 3, 5);
+    answer(fixture, &server, &before, 3, 5);
     expect_refused(fixture, request, "is not the room");
 }
 
@@ -534,6 +588,7 @@ static void test_busy_for_a_while(void **state)
 {
     struct fixture *fixture = *state;
     struct history server = see(fixture, 1);
+    struct history before = server;
     struct sp_store *other = NULL;
     struct sp_notice result;
     struct event_view view;
@@ -559,7 +614,7 @@ static void test_busy_for_a_while(void **state)
     assert_non_null(sp_store_trouble(fixture->store)); /* tries to write */
     assert_in_range(store_timeout_ms(fixture->store), 1, 1000);
     uint32_t request = ask(fixture, "den");
-    answer(fixture, &server, &server, 1, 2);
+    answer(fixture, &server, &before, 1, 2);
     peer_result(fixture->peer, request, SP_EBUSY, &result); /* and not unchecked */
     assert_int_equal(store_end(other, SP_OK), SP_OK);
     sp_store_close(other);
@@ -691,6 +746,23 @@ static void test_accepted(void **state)
     expect_history(fixture, &server, 3);
 }
 
+static void test_reconciled_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct history server = see(fixture, 3);
+    struct sp_history history;
+    struct store_log log;
+
+    assert_false(store_reconciled(fixture->store, &server.log, 1, &server.head, &history));
+    assert_int_equal(store_find(fixture->store, "den", &log), SP_OK);
+    assert_int_equal(log.sequence, 3); /* it was not stale any more */
+    assert_int_equal(sp_store_accept(fixture->store, "den"), SP_OK);
+    store_give_up(fixture->store, SP_EFULL); /* while it was read */
+    assert_false(store_reconciled(fixture->store, &server.log, 1, &server.head, &history));
+    assert_int_equal(store_find(fixture->store, "den", &log), SP_OK);
+    assert_true(log.stale);
+}
+
 static void test_another_device(void **state)
 {
     struct fixture *fixture = *state;
@@ -788,6 +860,24 @@ static void test_many_in_one_step(void **state)
     assert_int_equal(number, 1);
 }
 
+/* A full disk can end a transaction in its middle. */
+static void test_batch_that_was_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sp_store *store = fixture->store;
+    uint64_t number = 0;
+    uint64_t held = 0;
+
+    assert_int_equal(sp_outbox_begin(store), SP_OK);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "one", 3, &number), SP_OK);
+    db_rollback(store->db);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "two", 3, &number), SP_EIO);
+    assert_int_equal(sp_outbox_commit(store), SP_EIO);
+    assert_int_equal(sp_outbox_count(store, &number, &held), SP_OK);
+    assert_int_equal(number, 0);
+    assert_int_equal(sp_outbox_keep_message(store, "den", NULL, "three", 5, &number), SP_OK);
+}
+
 static void test_one_drains(void **state)
 {
     struct fixture *fixture = *state;
@@ -812,6 +902,8 @@ int main(void)
         TEST(test_kept_and_read),
         TEST(test_opening),
         TEST(test_what_was_missed_is_read_first),
+        TEST(test_answer_to_something_else),
+        TEST(test_gap_behind_what_was_read),
         TEST(test_live_again),
         TEST(test_shut_out_while_catching_up),
         TEST(test_too_short),
@@ -826,9 +918,11 @@ int main(void)
         TEST(test_restored_and_shorter),
         TEST(test_restored_and_gone_on),
         TEST(test_accepted),
+        TEST(test_reconciled_once),
         TEST(test_another_device),
         TEST(test_outbox),
         TEST(test_many_in_one_step),
+        TEST(test_batch_that_was_lost),
         TEST(test_one_drains),
     };
 
