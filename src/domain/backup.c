@@ -31,8 +31,8 @@ static const char *const erasures[] = {
     "UPDATE events SET salt = NULL, body = NULL WHERE " ERASED_KEYS
     " AND substr(header, 3, 2) IN (x'0001', x'0006')",
     "DELETE FROM files WHERE log = ?1 AND sequence > ?2 AND sequence <= ?3",
-    "DELETE FROM mentions WHERE log = ?1 AND sequence > ?2 AND sequence <= ?3",
     "UPDATE logs SET erased = ?3 WHERE no = ?1 AND erased = ?2",
+    "DELETE FROM mentions WHERE log = ?1 AND sequence > ?2 AND sequence <= ?3",
 };
 static_assert(EVENT_MESSAGE == 1 && EVENT_FILE == 6, "the kinds that are erased");
 
@@ -141,15 +141,32 @@ static enum sp_error apply(struct db *copy, const char *sql, int64_t log, int64_
     return error;
 }
 
-static enum sp_error erase_log(struct db *copy, struct statement *erased_of, int64_t log,
-                               int64_t now)
+/* How many of the erasures there are for COPY: an older server still may be running, which knows
+ * no mentions. */
+static enum sp_error count_erasures(struct db *copy, size_t *out)
+{
+    struct statement *query = NULL;
+    enum sp_error error =
+        statement_new(copy, "SELECT 1 FROM sqlite_schema WHERE name = 'mentions'", &query);
+
+    *out = COUNT_OF(erasures);
+    if (error == SP_OK) {
+        *out -= statement_next(query) ? 0 : 1;
+        error = statement_finish(query);
+    }
+    statement_free(query);
+    return error;
+}
+
+static enum sp_error erase_log(struct db *copy, struct statement *erased_of, size_t erasure_count,
+                               int64_t log, int64_t now)
 {
     statement_bind_i64(erased_of, log);
     bool found = statement_next(erased_of);
     int64_t before = found ? statement_get_i64(erased_of) : now;
     enum sp_error error = statement_finish(erased_of);
 
-    for (size_t i = 0; error == SP_OK && before < now && i < COUNT_OF(erasures); i++) {
+    for (size_t i = 0; error == SP_OK && before < now && i < erasure_count; i++) {
         error = apply(copy, erasures[i], log, before, now);
     }
     return error;
@@ -160,15 +177,19 @@ static enum sp_error follow_erasures(struct db *source, struct db *copy)
 {
     struct statement *logs = NULL;
     struct statement *erased_of = NULL;
+    size_t erasure_count = 0;
     enum sp_error error =
         statement_new(source, "SELECT no, erased FROM logs WHERE erased > 0 ORDER BY no", &logs);
 
     if (error == SP_OK) {
         error = statement_new(copy, "SELECT erased FROM logs WHERE no = ?", &erased_of);
     }
+    if (error == SP_OK) {
+        error = count_erasures(copy, &erasure_count);
+    }
     while (error == SP_OK && statement_next(logs)) {
         int64_t log = statement_get_i64(logs);
-        error = erase_log(copy, erased_of, log, statement_get_i64(logs));
+        error = erase_log(copy, erased_of, erasure_count, log, statement_get_i64(logs));
     }
     if (logs != NULL) {
         enum sp_error logs_error = statement_finish(logs);

@@ -217,6 +217,7 @@ enum sp_error cache_find_relation(struct cache *cache, const struct log_row *log
 static enum sp_error count_mentions(struct cache *cache, const struct log_row *log, int64_t member,
                                     struct mark *mark)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): cache_find_relation() put it there */
     if (mark->counted == log->erased_messages) {
         return SP_OK;
     }

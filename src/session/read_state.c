@@ -108,6 +108,7 @@ static struct read_entry *entry_get(struct presence_entry *member, int64_t log_n
 
 static void entry_remove(struct presence_entry *member, struct read_entry *entry)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what is in the list is in the table */
     HASH_DEL(member->reads, entry);
     DL_DELETE(member->reads_by_version, entry);
     free(entry);

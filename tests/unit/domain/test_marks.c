@@ -395,6 +395,31 @@ static void test_backups(void **state)
     assert_int_equal(unlink(copy), 0);
 }
 
+/* The same beside a server of version 4 that goes on until this one is started. */
+static void test_backups_beside_an_older_server(void **state)
+{
+    struct backup *backup = NULL;
+    struct backup_info info;
+    char copy[WORLD_PATH_BYTES + 8];
+    char reason[256];
+
+    (void)state;
+    run(COMMAND_POST, &ann, "r", "three");
+    world_close(&world);
+    execute(undo_version_5);
+    (void)snprintf(copy, sizeof copy, "%s.copy", path);
+    assert_int_equal(backup_new(path, copy, NULL, NULL, &backup, reason, sizeof reason), SP_OK);
+    execute("UPDATE events SET salt = NULL, body = NULL WHERE key = (1 << 40) + 3;"
+            "UPDATE logs SET erased = 3 WHERE no = 1");
+    assert_int_equal(backup_finish(backup, &info, reason, sizeof reason), SP_OK);
+    assert_int_equal(info.events, 3);
+    backup_free(backup);
+    assert_int_equal(unlink(copy), 0);
+    world_reopen(&world);
+    (void)world_transcript(&world);
+    assert_string_equal(listed(&bob), "3 0 0");
+}
+
 /* Of the member list, for bob: when he was seen. */
 static int64_t last_seen(void)
 {
@@ -445,6 +470,7 @@ int main(void)
         TEST(test_in_one_commit),
         TEST(test_older_databases),
         TEST(test_backups),
+        TEST(test_backups_beside_an_older_server),
         TEST(test_last_seen),
     };
 
