@@ -192,7 +192,7 @@ static size_t occurrences(const char *text, const char *needle)
 /* Rooms that have little to erase do not wait for a step each. */
 static void test_many_rooms(void **state)
 {
-    char name[16];
+    char name[32];
 
     (void)state;
     for (int i = 0; i < 100; i++) {
