@@ -16,7 +16,7 @@ from fault import peer
 
 # So many allocations fail in each test: the first and the last ones, which are mostly ours, and others evenly over the
 # rest, which are mostly OpenSSL's. Each one if it is large enough.
-RUNS = int(os.environ.get("SEALPOST_FAULT_RUNS", "80"))
+RUNS = int(os.environ.get("SEALPOST_FAULT_RUNS", "60"))
 CONTENT = random.Random(2).randbytes(200000)
 # Leaks of OpenSSL's own on these paths are not ours to judge.
 OPTIONS = fault.SANITIZER_OPTIONS + ":detect_leaks=0"
