@@ -302,16 +302,3 @@ enum sp_error ca_team_make(const struct ca_team_order *order, struct ca_team *ou
     work_deinit(&work);
     return error;
 }
-
-enum sp_error ca_root_fingerprint(const char *path, struct digest *out, char *reason,
-                                  size_t capacity)
-{
-    X509 *root = NULL;
-    enum sp_error error = pem_read_certificate(path, &root, reason, capacity);
-
-    if (error == SP_OK && X509_digest(root, EVP_sha256(), out->bytes, NULL) != 1) {
-        error = SP_ENOMEM;
-    }
-    X509_free(root);
-    return error;
-}

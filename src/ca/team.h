@@ -40,11 +40,4 @@ struct ca_team {
 SP_CHECK enum sp_error ca_team_make(const struct ca_team_order *order, struct ca_team *out,
                                     char *reason, size_t capacity);
 
-/*
- * The SHA-256 of the root certificate, the first of the file PATH: what a join code holds.
- * SP_ENOTFOUND, SP_ECERT, SP_ENOMEM, and a sentence in REASON.
- */
-SP_CHECK enum sp_error ca_root_fingerprint(const char *path, struct digest *out, char *reason,
-                                           size_t capacity);
-
 #endif

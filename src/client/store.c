@@ -43,17 +43,26 @@ static void bind(struct statement *statement, const char *types, va_list argumen
     }
 }
 
+/* Prepares SQL and binds; *OUT is the caller's. */
+static enum sp_error prepare(struct sp_store *store, struct statement **out, const char *sql,
+                             const char *types, va_list arguments)
+{
+    enum sp_error error = statement_new(store->db, sql, out);
+
+    if (error == SP_OK) {
+        bind(*out, types, arguments);
+    }
+    return error;
+}
+
 enum sp_error store_query(struct sp_store *store, struct statement **out, const char *sql,
                           const char *types, ...)
 {
     va_list arguments;
-    enum sp_error error = statement_new(store->db, sql, out);
 
-    if (error == SP_OK) {
-        va_start(arguments, types);
-        bind(*out, types, arguments);
-        va_end(arguments);
-    }
+    va_start(arguments, types);
+    enum sp_error error = prepare(store, out, sql, types, arguments);
+    va_end(arguments);
     return error;
 }
 
@@ -61,12 +70,11 @@ enum sp_error store_execute(struct sp_store *store, const char *sql, const char 
 {
     struct statement *statement = NULL;
     va_list arguments;
-    enum sp_error error = statement_new(store->db, sql, &statement);
 
+    va_start(arguments, types);
+    enum sp_error error = prepare(store, &statement, sql, types, arguments);
+    va_end(arguments);
     if (error == SP_OK) {
-        va_start(arguments, types);
-        bind(statement, types, arguments);
-        va_end(arguments);
         error = statement_run(statement);
         statement_free(statement);
     }
@@ -78,13 +86,12 @@ enum sp_error store_number(struct sp_store *store, uint64_t *out, const char *sq
 {
     struct statement *statement = NULL;
     va_list arguments;
-    enum sp_error error = statement_new(store->db, sql, &statement);
 
     *out = 0;
+    va_start(arguments, types);
+    enum sp_error error = prepare(store, &statement, sql, types, arguments);
+    va_end(arguments);
     if (error == SP_OK) {
-        va_start(arguments, types);
-        bind(statement, types, arguments);
-        va_end(arguments);
         if (statement_next(statement)) {
             *out = statement_get_u64(statement);
         }
@@ -116,9 +123,10 @@ enum sp_error store_end(struct sp_store *store, enum sp_error error)
 void store_explain(const struct sp_store *store, enum sp_error error, char *text, size_t capacity)
 {
     (void)snprintf(text, capacity, "%s: %s", store->path,
-                   error == SP_EFULL   ? "there is no room left on the disk"
-                   : error == SP_EBUSY ? "another process does not let go of it"
-                                       : sp_error_text(error));
+                   error == SP_EFULL    ? "there is no room left on the disk"
+                   : error == SP_ELIMIT ? "it knows as many rooms and boxes as it may"
+                   : error == SP_EBUSY  ? "another process does not let go of it"
+                                        : sp_error_text(error));
 }
 
 void store_give_up(struct sp_store *store, enum sp_error error)
@@ -298,7 +306,7 @@ static enum sp_error bind_root(struct sp_store *store, const struct digest *root
 enum sp_error sp_client_use_store(struct sp_client *client, struct sp_store *store, char *message,
                                   size_t capacity)
 {
-    struct device_files files;
+    struct digest root;
 
     if (!client_is_idle(client)) {
         (void)snprintf(message, capacity, "the client is connected");
@@ -308,12 +316,11 @@ enum sp_error sp_client_use_store(struct sp_client *client, struct sp_store *sto
     if (store == NULL) {
         return SP_OK;
     }
-    enum sp_error error =
-        device_files_read(client->ca_file, client->cert_file, &files, message, capacity);
+    enum sp_error error = device_root_read(client->ca_file, &root, message, capacity);
     if (error != SP_OK) {
         return error;
     }
-    error = bind_root(store, &files.root);
+    error = bind_root(store, &root);
     if (error == SP_OK) {
         client->core.store = store;
     } else if (error == SP_ECONFLICT) {

@@ -8,13 +8,14 @@
 #include "base/config.h"
 #include "base/escape.h"
 #include "base/name.h"
-#include "ca/team.h"
 #include "server/command.h"
 #include "server/invite.h"
 #include "server/json.h"
 #include "server/state.h"
+#include "tls/device.h"
 
 #define CONFIG_FLAG "--config"
+#define INVITE_MESSAGE_BYTES 4096
 
 static void print_usage(void)
 {
@@ -125,7 +126,7 @@ static enum sp_error invite_in(const struct settings *settings, const struct inv
 
 static int run(const struct settings *settings, const struct arguments *arguments)
 {
-    char message[CA_TEAM_REASON_BYTES] = "";
+    char message[INVITE_MESSAGE_BYTES] = "";
     char host[LIMIT_HOST_BYTES + 1];
     struct invite_made made;
     struct invite_order order = {
@@ -141,7 +142,7 @@ static int run(const struct settings *settings, const struct arguments *argument
     }
     enum sp_error error = config_parse_host_port(settings->host, host, &order.port);
     if (error == SP_OK) {
-        error = ca_root_fingerprint(settings->ca, &order.root, message, sizeof message);
+        error = device_root_read(settings->ca, &order.root, message, sizeof message);
     }
     if (error == SP_OK) {
         error = invite_in(settings, &order, &made, message, sizeof message);

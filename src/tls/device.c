@@ -46,10 +46,16 @@ static enum sp_error read_one(const char *path, encode_fn encode, struct digest 
     return error;
 }
 
+enum sp_error device_root_read(const char *ca_file, struct digest *out, char *reason,
+                               size_t capacity)
+{
+    return read_one(ca_file, encode_certificate, out, reason, capacity);
+}
+
 enum sp_error device_files_read(const char *ca_file, const char *cert_file,
                                 struct device_files *out, char *reason, size_t capacity)
 {
     *out = (struct device_files){0};
-    enum sp_error error = read_one(ca_file, encode_certificate, &out->root, reason, capacity);
+    enum sp_error error = device_root_read(ca_file, &out->root, reason, capacity);
     return error != SP_OK ? error : read_one(cert_file, encode_key, &out->key, reason, capacity);
 }
