@@ -87,6 +87,7 @@
 
 /* A client's own store. */
 #define LIMIT_STORE_EVENTS_PER_LOG 5000       /* the newest of each log are kept */
+#define LIMIT_STORE_LOGS 100000               /* that a store knows; then it learns of no others */
 #define LIMIT_STORE_BYTES (64L * 1024 * 1024) /* of events and lists; then the oldest go */
 #define LIMIT_STORE_CATCH_UP 100000ULL        /* missed events of a log that are read after it */
 #define LIMIT_STORE_BATCH_EVENTS 256          /* that wait in memory to be written */

@@ -10,7 +10,7 @@ struct arrival {
     struct slice raw;
 };
 
-/* answer_rows.c. True: *OUT is a notice. */
+/* answer_rows.c. True: *OUT is a notice; false: the connection has been ended. */
 bool answer_row_log(struct core *core, const struct arrival *arrival, struct sp_notice *out);
 bool answer_row_member(struct core *core, const struct arrival *arrival, struct sp_notice *out);
 bool answer_row_device(struct core *core, const struct arrival *arrival, struct sp_notice *out);

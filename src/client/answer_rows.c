@@ -3,21 +3,29 @@
 #include "client/convert.h"
 #include "client/store.h"
 
-/* A row is there; KEY is where the next page goes on. */
-static void begin_row(const struct arrival *arrival, uint64_t key, enum sp_row_type type,
-                      struct sp_notice *out)
+/* A row is there; KEY is where the next page goes on. False: it goes back, and the connection has
+ * been ended: such a list need not have an end. */
+static bool begin_row(struct core *core, const struct arrival *arrival, uint64_t key,
+                      enum sp_row_type type, struct sp_notice *out)
 {
+    if (key <= arrival->request->list.after) {
+        core_fail(core, SP_EPROTOCOL, "the server sent a row of a list out of its order");
+        return false;
+    }
     arrival->request->list.after = key;
     arrival->request->page_has_rows = true;
     core_notice(out, SP_NOTICE_ROW, arrival->request->number);
     out->row.type = type;
+    return true;
 }
 
 bool answer_row_log(struct core *core, const struct arrival *arrival, struct sp_notice *out)
 {
     const sealpost_v1_RowLog *row = &core->message.row_log;
 
-    begin_row(arrival, row->key, SP_ROW_LOG, out);
+    if (!begin_row(core, arrival, row->key, SP_ROW_LOG, out)) {
+        return false;
+    }
     convert_log(&row->log, &out->row.log);
     out->row.topic = row->topic;
     out->row.members = row->members;
@@ -32,7 +40,9 @@ bool answer_row_member(struct core *core, const struct arrival *arrival, struct 
 {
     const sealpost_v1_RowMember *row = &core->message.row_member;
 
-    begin_row(arrival, row->key, SP_ROW_MEMBER, out);
+    if (!begin_row(core, arrival, row->key, SP_ROW_MEMBER, out)) {
+        return false;
+    }
     out->row.username = row->username;
     out->row.owner = row->owner;
     out->row.online = row->online;
@@ -46,7 +56,9 @@ bool answer_row_device(struct core *core, const struct arrival *arrival, struct 
 {
     const sealpost_v1_RowDevice *row = &core->message.row_device;
 
-    begin_row(arrival, row->key, SP_ROW_DEVICE, out);
+    if (!begin_row(core, arrival, row->key, SP_ROW_DEVICE, out)) {
+        return false;
+    }
     convert_device(row, &out->row.device);
     return true;
 }
@@ -55,7 +67,9 @@ bool answer_row_invitation(struct core *core, const struct arrival *arrival, str
 {
     const sealpost_v1_RowInvitation *row = &core->message.row_invitation;
 
-    begin_row(arrival, row->key, SP_ROW_INVITATION, out);
+    if (!begin_row(core, arrival, row->key, SP_ROW_INVITATION, out)) {
+        return false;
+    }
     convert_invitation(row, &out->row.invitation);
     return true;
 }
@@ -64,7 +78,9 @@ bool answer_row_file(struct core *core, const struct arrival *arrival, struct sp
 {
     const sealpost_v1_RowFile *row = &core->message.row_file;
 
-    begin_row(arrival, row->key, SP_ROW_FILE, out);
+    if (!begin_row(core, arrival, row->key, SP_ROW_FILE, out)) {
+        return false;
+    }
     convert_file(&row->file, &out->row.file);
     return true;
 }

@@ -97,8 +97,13 @@ static enum sp_error add_log(struct sp_store *store, const struct id *id, int ki
     if (found == SP_OK && !old.stale) {
         return SP_EINTEGRITY;
     }
-    enum sp_error error = store_execute(store, "INSERT INTO logs(id, kind, name) VALUES(?, ?, '')",
-                                        "bi", id->bytes, sizeof id->bytes, (int64_t)kind);
+    uint64_t count = 0; /* none is ever deleted */
+    enum sp_error error = store_number(store, &count, "SELECT max(no) FROM logs", "");
+    if (error != SP_OK || count >= LIMIT_STORE_LOGS) {
+        return error != SP_OK ? error : SP_ELIMIT;
+    }
+    error = store_execute(store, "INSERT INTO logs(id, kind, name) VALUES(?, ?, '')", "bi",
+                          id->bytes, sizeof id->bytes, (int64_t)kind);
     if (error == SP_OK && found == SP_OK) {
         error = retire(store, &old, db_last_row(store->db));
     }

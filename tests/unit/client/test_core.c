@@ -355,6 +355,21 @@ static void test_list_that_never_ends(void **state)
     peer_closed(peer, SP_EPROTOCOL, &notice);
 }
 
+/* Its keys do not grow: it need not have an end either. */
+static void test_list_that_goes_round(void **state)
+{
+    struct peer *peer = *state;
+    struct sp_notice notice;
+    uint32_t request = 0;
+
+    assert_int_equal(sp_list_members(&peer->client, "general", &request), SP_OK);
+    uint16_t stream = peer_hear(peer, FRAME_LIST, NULL, NULL);
+    say_member(peer, stream, 2, "bob");
+    peer_notice(peer, SP_NOTICE_ROW, &notice);
+    say_member(peer, stream, 2, "bob");
+    peer_closed(peer, SP_EPROTOCOL, &notice);
+}
+
 static void test_rows(void **state)
 {
     struct peer *peer = *state;
@@ -717,6 +732,7 @@ int main(void)
         BOTH(test_wrong_answer),
         BOTH(test_list_in_pages),
         BOTH(test_list_that_never_ends),
+        BOTH(test_list_that_goes_round),
         BOTH(test_rows),
         BOTH(test_presence),
         BOTH(test_read_state),

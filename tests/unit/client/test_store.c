@@ -583,6 +583,26 @@ static void test_a_list_is_cut(void **state)
     sp_store_close(rows.other);
 }
 
+/* A server that goes on making logs up does not fill the disk with them. */
+static void test_too_many_logs(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sp_store_log log;
+    const uint8_t id[ID_BYTES] = {0xaa};
+
+    list_row(fixture, "one", 10);
+    assert_null(sp_store_trouble(fixture->store));
+    assert_int_equal(store_execute(fixture->store,
+                                   "INSERT INTO logs(no, id, kind, name) VALUES(?, ?, 1, 'last')",
+                                   "ib", (int64_t)LIMIT_STORE_LOGS, id, sizeof(id)),
+                     SP_OK);
+    list_row(fixture, "one", 20); /* it is known */
+    assert_null(sp_store_trouble(fixture->store));
+    list_row(fixture, "two", 20);
+    assert_non_null(strstr(sp_store_trouble(fixture->store), "as many rooms"));
+    assert_int_equal(sp_store_find_log(fixture->store, "two", &log), SP_ENOTFOUND);
+}
+
 /* Another process has the file for longer than anybody waits. */
 static void test_busy_for_a_while(void **state)
 {
@@ -914,6 +934,7 @@ int main(void)
         TEST(test_erased),
         TEST(test_bounded),
         TEST(test_a_list_is_cut),
+        TEST(test_too_many_logs),
         TEST(test_busy_for_a_while),
         TEST(test_restored_and_shorter),
         TEST(test_restored_and_gone_on),
