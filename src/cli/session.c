@@ -52,7 +52,7 @@ static enum sp_error use_store(struct session *session)
         sp_client_use_store(session->client, session->store, session->text, sizeof(session->text));
 
     session->keeping = error == SP_OK;
-    if (error == SP_EBUSY || error == SP_EFULL || error == SP_EIO) {
+    if (error == SP_EBUSY || error == SP_EFULL || error == SP_EIO || error == SP_EINTEGRITY) {
         say_warning(session->output, "nothing is kept on this device: %s", session->text);
         session->text[0] = '\0';
         error = SP_OK;

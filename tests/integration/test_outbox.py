@@ -216,6 +216,20 @@ class Outbox(harness.TestCase):
             self.assertNotIn(result.code, (0, 5), result)
             self.assertIn("cannot read what is kept on this device", result.err)
 
+    def test_damaged(self):
+        """A page of the store cannot be read: that costs a warning, and neither the login nor the message."""
+        alice = self.room("torn")
+        alice.ok("say", "torn", "kept")
+        with sqlite3.connect(store_of(alice)) as database:
+            root = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'owner'").fetchone()[0]
+        with open(store_of(alice), "r+b") as store:
+            store.seek((root - 1) * 4096)
+            store.write(b"\xff" * 4096)
+        result = alice.run("whoami")
+        self.assertEqual(result.code, 0, result)
+        self.assertIn("nothing is kept on this device", result.err)
+        self.assertEqual(texts(alice, "torn"), ["kept"])
+
     def test_nowhere_to_keep(self):
         alice = self.room("full")
 
