@@ -55,13 +55,16 @@ enum sp_error outbox_file_read(const char *path, int *fd, uint64_t *size, struct
     if (error == SP_OK) {
         error = read_all(opened, digest, size);
     }
+    if (error == SP_OK && lseek(opened, 0, SEEK_SET) != 0) {
+        error = SP_EFILE;
+    }
     if (error == SP_EFILE) {
         (void)snprintf(message, capacity, "cannot be read: %s", error_text(errno));
     }
     if (error == SP_OK) {
         error = digest_stream_finish(digest, sha256);
     }
-    if (error == SP_OK && fd != NULL && lseek(opened, 0, SEEK_SET) == 0) {
+    if (error == SP_OK && fd != NULL) {
         *fd = opened;
         opened = -1;
     }
